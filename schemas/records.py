@@ -1,0 +1,237 @@
+"""Values of all topics.
+
+Unknown fields are ignored and new fields are optional; anything else is a new topic version.
+Times are seconds since the epoch, UTC, and always event time.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+Id = Annotated[
+    str, Meta(min_length=1, max_length=128, pattern=r"\S", description="not blank, at most 128")
+]
+Time = Annotated[float, Meta(ge=0, description="event time, seconds since the epoch, UTC")]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Signed = Annotated[float, Meta(ge=-1, le=1)]
+Sentiment = Literal["negative", "neutral", "positive"]
+Kind = Literal["view", "click", "cart", "purchase", "share", "hide"]
+
+
+class Review(Struct, frozen=True, omit_defaults=True):
+    """What somebody wrote: a review, a comment, a news text or a question."""
+
+    review_id: Id
+    user_id: Id
+    text: str
+    item_id: Id | None = None
+    stars: Annotated[float, Meta(ge=1, le=5)] | None = None
+    time: Time | None = None
+    embedding: bool = False
+    """Ask for the text's embedding in the analysis."""
+
+
+class Behaviour(Struct, frozen=True, omit_defaults=True):
+    """What somebody did with an item. The message key must be the user_id."""
+
+    user_id: Id
+    item_id: Id
+    kind: Kind
+    event_id: Id | None = None
+    time: Time | None = None
+
+
+class Item(Struct, frozen=True, omit_defaults=True):
+    """An entry of the catalogue. A null value removes the item of that key."""
+
+    item_id: Id
+    title: Annotated[str, Meta(min_length=1, max_length=500)]
+    description: Annotated[str, Meta(max_length=10_000)] = ""
+    category: Annotated[str, Meta(max_length=128)] = ""
+    seller: Annotated[str, Meta(max_length=128)] = ""
+    price: Annotated[float, Meta(ge=0)] | None = None
+    tags: Annotated[list[Annotated[str, Meta(max_length=128)]], Meta(max_length=50)] = field(
+        default_factory=list
+    )
+    available: bool = True
+    time: Time | None = None
+
+
+class Topic(Struct, frozen=True):
+    """A topic of the profile that a text is about."""
+
+    id: str
+    score: Share
+
+
+class Source(Struct, frozen=True):
+    """Where the input of an output stands."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Analysis(Struct, frozen=True, omit_defaults=True):
+    """What was understood of one review. Its id is the review's."""
+
+    id: str
+    user_id: str
+    text: str
+    """Cleaned, personal data masked."""
+    language: Literal["zh", "en", "other"]
+    sentiment: Sentiment
+    probabilities: dict[Sentiment, float]
+    intensity: Signed
+    topics: list[Topic]
+    model: str
+    time: float
+    source: Source
+    vector: str
+    """The text's embedding for machines: base64 of little-endian float16, unit length."""
+    item_id: str | None = None
+    stars: float | None = None
+    masked: dict[str, int] = field(default_factory=dict)
+    """How many of each kind of personal data were masked."""
+    embedding: list[float] | None = None
+    """The same as numbers, where the review asked for it."""
+
+
+class Reason(Struct, frozen=True):
+    """Why an item is recommended, in words, by the source that says so."""
+
+    source: str
+    en: str
+    zh: str
+
+
+class Part(Struct, frozen=True):
+    """One source's share of a score."""
+
+    source: str
+    score: float
+    weight: float
+
+
+class Recommendation(Struct, frozen=True):
+    """One recommended item: score = sum of its parts' score times weight."""
+
+    item_id: str
+    title: str
+    score: float
+    parts: list[Part]
+    reasons: list[Reason]
+
+
+class Event(Struct, frozen=True, omit_defaults=True):
+    """The event that caused a refresh."""
+
+    kind: str
+    time: float
+    item_id: str | None = None
+    intensity: float | None = None
+
+
+class Recommendations(Struct, frozen=True, omit_defaults=True):
+    """A user's ranked items, refreshed by every event of theirs."""
+
+    user_id: str
+    items: list[Recommendation]
+    based_on: Event
+    applied: dict[str, int]
+    """Last offset applied of each source, by `topic/partition`."""
+    removed: dict[str, int] = field(default_factory=dict)
+    """How many items policy took out, by rule."""
+
+
+class Evidence(Struct, frozen=True, omit_defaults=True):
+    """What an alert rests on: texts (masked), counts, the rate against its baseline."""
+
+    texts: list[str] = field(default_factory=list)
+    reviews: int | None = None
+    negatives: int | None = None
+    rate: float | None = None
+    baseline: float | None = None
+    p_value: float | None = None
+    words: list[str] = field(default_factory=list)
+
+
+class Alert(Struct, frozen=True, omit_defaults=True):
+    """Something that somebody should see now. The same alert always has the same id."""
+
+    id: str
+    kind: Literal["severe", "surge_begun", "surge_over"]
+    subject: str
+    """`item:ID` or `topic:ID`."""
+    time: float
+    reason: str
+    evidence: Evidence
+    user_id: str | None = None
+    review_id: str | None = None
+    intensity: float | None = None
+    began: float | None = None
+    """Of a surge's end: the start of the window in which it began."""
+
+
+class Window(Struct, frozen=True):
+    """One window of a trend."""
+
+    start: float
+    reviews: int
+    negative_share: float
+    mean_intensity: float
+
+
+class Trend(Struct, frozen=True, omit_defaults=True):
+    """How a subject does in its newest window, and in those before it."""
+
+    subject: str
+    start: float
+    seconds: float
+    reviews: int
+    negative_share: float
+    positive_share: float
+    mean_intensity: float
+    top_topics: list[Topic]
+    """Topics of the newest windows, score = share of the reviews."""
+    popularity: float
+    """Weighted behaviours and praise, decayed to `time`."""
+    time: float
+    """The newest event time seen."""
+    history: list[Window]
+    surge: Evidence | None = None
+    """The open surge, if there is one."""
+
+
+class ItemVector(Struct, frozen=True, omit_defaults=True):
+    """An item with its embedding, read whole by every worker."""
+
+    item: Item
+    vector: str
+    """Base64 of little-endian float16, unit length."""
+    model: str
+
+
+class Signal(Struct, frozen=True, array_like=True):
+    """One event about a subject, as it travels to the subject's worker."""
+
+    offset: int
+    """In the source partition."""
+    id: int
+    """64-bit hash of the event's id: a repeated id counts once."""
+    time: float
+    intensity: float | None
+    """None: a behaviour."""
+    sentiment: Literal[-1, 0, 1]
+    weight: float
+    """Popularity that it adds."""
+    topics: list[str]
+
+
+class Signals(Struct, frozen=True):
+    """Events of one source partition about one subject, one by one and in offset order."""
+
+    subject: str
+    source: str
+    """`topic/partition`."""
+    entries: list[Signal]

@@ -1,0 +1,1 @@
+"""Reviews, comments and questions understood while they arrive."""

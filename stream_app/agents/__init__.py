@@ -1,0 +1,31 @@
+"""The agents: which topics feed which processor. The only room that knows Faust's streams."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+
+from stream_app.delivery.outbox import Outbox
+from stream_app.delivery.shell import Shell
+from stream_app.pipeline import Pipeline
+from stream_app.settings import Settings
+from stream_app.topics import full_name
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What the agents of one process share."""
+
+    app: faust.App
+    settings: Settings
+    pipeline: Pipeline
+    outbox: Outbox
+
+
+def register(worker: Worker, shell: Shell, *topics: str) -> None:
+    """Let a shell consume topics, as raw bytes."""
+    names = [full_name(worker.settings, topic) for topic in topics]
+    channel: Any = worker.app.topic(
+        *names, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+    )
+    worker.app.agent(channel, name=shell.name)(shell.run)

@@ -1,0 +1,29 @@
+"""items → item-vectors, which every worker reads back whole."""
+
+import schemas
+from schemas import ItemVector
+from stream_app.agents import Worker, register
+from stream_app.delivery.broadcast import Broadcast
+from stream_app.delivery.shell import Shell
+
+
+def add(worker: Worker) -> Broadcast:
+    """Register the agent; the reader of its output."""
+    shell = Shell(
+        "catalogue",
+        worker.pipeline.items,
+        worker.outbox,
+        prefix=worker.settings.prefix,
+        rows=worker.settings.batch_rows,
+        size=worker.settings.batch_bytes,
+    )
+    register(worker, shell, "items")
+    catalogue = worker.pipeline.catalogue
+
+    def handle(key: bytes | None, value: bytes | None) -> None:
+        if value is not None:
+            catalogue.put(schemas.decode(value, ItemVector))
+        elif key is not None:
+            catalogue.remove(key.decode())
+
+    return Broadcast(worker.settings, "item-vectors", handle)

@@ -1,0 +1,29 @@
+"""signals → each subject's record, trends, surge alerts."""
+
+import schemas
+from schemas import Trend
+from stream_app.agents import Worker, register
+from stream_app.delivery.broadcast import Broadcast
+from stream_app.delivery.shell import Shell
+from stream_app.delivery.table import StateTable
+
+
+def add(worker: Worker) -> Broadcast:
+    """Register the agent; the reader of its trends, from which popularity comes."""
+    shell = Shell(
+        "watch",
+        worker.pipeline.watch,
+        worker.outbox,
+        prefix=worker.settings.prefix,
+        rows=worker.settings.batch_rows,
+        size=worker.settings.batch_bytes,
+        table=StateTable(worker.app, "subjects"),
+    )
+    register(worker, shell, "signals")
+    popularity = worker.pipeline.popularity
+
+    def handle(key: bytes | None, value: bytes | None) -> None:
+        if value is not None:
+            popularity.put(schemas.decode(value, Trend))
+
+    return Broadcast(worker.settings, "trends", handle)

@@ -1,0 +1,41 @@
+"""One review that somebody must see at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from schemas import Alert, Analysis, Evidence
+
+MAX_TEXT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class SevereRule:
+    """A review is severe when the model is sure that it is very negative, or by a safety word."""
+
+    probability: float
+    intensity: float
+    words: Sequence[str] = ()
+
+
+def severe(analysis: Analysis, rule: SevereRule) -> Alert | None:
+    """The alert of a severe review; its id is the review's, so a repeat is the same alert."""
+    text = analysis.text.casefold()
+    words = [word for word in rule.words if word.casefold() in text]
+    negative = analysis.probabilities.get("negative", 0.0)
+    sure = negative >= rule.probability and analysis.intensity <= rule.intensity
+    # A safety word in a text that reads as praise ("no fire hazard, great") is no alarm.
+    if not sure and not (words and analysis.sentiment != "positive"):
+        return None
+    reason = f"safety word: {', '.join(words)}" if words else f"negative with {negative:.0%}"
+    subject = f"item:{analysis.item_id}" if analysis.item_id else f"user:{analysis.user_id}"
+    return Alert(
+        id=f"severe:{analysis.id}",
+        kind="severe",
+        subject=subject,
+        time=analysis.time,
+        reason=reason,
+        evidence=Evidence(texts=[analysis.text[:MAX_TEXT]], words=words),
+        user_id=analysis.user_id,
+        review_id=analysis.id,
+        intensity=analysis.intensity,
+    )

@@ -1,0 +1,106 @@
+"""The worker: one Faust app with its agents and broadcasts."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.types.auth import AuthProtocol, SASLMechanism
+
+from stream_app import metrics, topics
+from stream_app.agents import Worker, analyse, catalogue, interests, watch
+from stream_app.delivery.outbox import Outbox
+from stream_app.delivery.shell import die
+from stream_app.delivery.transport import transport_class
+from stream_app.pipeline import Pipeline, build
+from stream_app.settings import Settings, security
+from stream_app.topics import LARGE
+
+log = logging.getLogger(__name__)
+
+
+class TopicsError(RuntimeError):
+    """The topics on the broker do not fit the settings; the message says which."""
+
+
+async def check_topics(settings: Settings) -> None:
+    """All topics are there with the settings' partitions; raises TopicsError."""
+    counts = await topics.partitions(settings)
+    missing = sorted(name for name, count in counts.items() if not count)
+    if missing:
+        raise TopicsError(f"no topic {', '.join(missing)}: run `stream-app topics create`")
+    wrong = {n: c for n, c in counts.items() if c != settings.partitions}
+    if wrong:
+        raise TopicsError(f"partitions: settings say {settings.partitions}, the broker {wrong}")
+
+
+def _credentials(settings: Settings) -> Any:
+    arguments = security(settings)
+    context = arguments.get("ssl_context")
+    if settings.security.startswith("SASL"):
+        return faust.SASLCredentials(
+            username=settings.sasl_username,
+            password=settings.sasl_password,
+            mechanism=SASLMechanism(settings.sasl_mechanism),
+            protocol=AuthProtocol(settings.security),
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context=context) if context is not None else None
+
+
+def create_app(settings: Settings) -> faust.App:
+    """The Faust app: at least once, nothing on the web, topics made by us alone."""
+    app = faust.App(
+        settings.app,
+        broker=[f"kafka://{server.strip()}" for server in settings.broker.split(",")],
+        broker_credentials=_credentials(settings),
+        broker_session_timeout=settings.session_timeout,
+        broker_heartbeat_interval=settings.session_timeout / 6,
+        broker_commit_interval=1.0,
+        store="rocksdb://",
+        datadir=str(Path(settings.data_dir).resolve()),
+        topic_partitions=settings.partitions,
+        topic_replication_factor=settings.replication,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=settings.standby_replicas,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=LARGE,
+        stream_wait_empty=True,
+        web_enabled=False,
+        autodiscover=False,
+    )
+    app.transport = transport_class(settings.fetch_wait_ms)(
+        app.conf.broker_consumer, app, loop=app.loop
+    )
+    return app
+
+
+def create_worker(settings: Settings, pipeline: Pipeline) -> Worker:
+    """The app with its four agents and two broadcasts."""
+    app = create_app(settings)
+    worker = Worker(app, settings, pipeline, Outbox(settings))
+    analyse.add(worker)
+    broadcasts = [catalogue.add(worker), watch.add(worker)]
+    interests.add(worker, broadcasts)
+
+    async def follow() -> None:
+        try:
+            await asyncio.gather(*(broadcast.run() for broadcast in broadcasts))
+        except Exception as error:
+            die("broadcast", error)
+
+    app.task(follow)
+    return worker
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises TopicsError, BundleError, ProfileError, KafkaError."""
+    asyncio.run(check_topics(settings))
+    pipeline = build(settings)
+    if settings.metrics_port:
+        metrics.serve(settings.metrics_port)
+    log.info("model %s on %s", pipeline.inference.version, pipeline.inference.provider)
+    worker = create_worker(settings, pipeline)
+    faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False).execute_from_commandline()

@@ -1,0 +1,1 @@
+"""What moves data without losing it: messages, ordered acks, tables, dead letters."""

@@ -1,0 +1,82 @@
+"""Sending: in order, and done only when the broker has confirmed."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaProducer
+
+from stream_app import metrics
+from stream_app.delivery.message import Record
+from stream_app.settings import Settings, security
+from stream_app.topics import LARGE, full_name
+
+MAX_REQUEST = LARGE + 1024 * 1024
+
+
+class Change(NamedTuple):
+    """A table's record for its changelog."""
+
+    topic: str
+    """Full name."""
+    partition: int
+    key: bytes
+    value: bytes
+
+
+class Outbox:
+    """One producer for all that a worker sends.
+
+    Idempotent where the broker can: retries then never reorder, so that a later message of a
+    partition is not stored without the earlier ones.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect. Must run on the loop that will send."""
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._settings.broker,
+                acks="all",
+                enable_idempotence=self._settings.idempotent,
+                linger_ms=self._settings.linger_ms,
+                max_request_size=MAX_REQUEST,
+                **security(self._settings),
+            )
+            await producer.start()
+            self._producer = producer
+
+    async def stop(self) -> None:
+        """Send what is queued and disconnect."""
+        if self._producer is not None:
+            await self._producer.stop()
+            self._producer = None
+
+    async def deliver(
+        self, records: Sequence[Record], changes: Sequence[Change] = ()
+    ) -> list[int]:
+        """Send all, wait until each is stored; the changes' offsets. Raises KafkaError."""
+        assert self._producer is not None
+        send = self._producer.send
+        futures = []
+        for record in records:
+            if record.topic == "dead-letters":
+                headers = dict(record.headers)
+                metrics.DEAD.labels(headers["__connect.errors.topic"].decode()).inc()
+            futures.append(
+                await send(
+                    full_name(self._settings, record.topic),
+                    record.value,
+                    key=record.key,
+                    headers=record.headers or None,
+                )
+            )
+        for change in changes:
+            futures.append(
+                await send(change.topic, change.value, key=change.key, partition=change.partition)
+            )
+        stored = await asyncio.gather(*futures)
+        return [metadata.offset for metadata in stored[len(records) :]]

@@ -1,0 +1,109 @@
+"""A user's record: bounded, and the same whatever the order in which its events arrived.
+
+Sums are decayed in event time to the newest event; rings keep the newest entries by time, then
+id, so that evicting is a function of the set of events.
+"""
+
+import struct
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+KINDS = ("review", "view", "click", "cart", "purchase", "share", "hide")
+EVENTS = 32
+REVIEWS = 32
+SEEN = 48
+VERSION = 1
+
+_EVENT = struct.Struct("<dQQBfH")
+_REVIEW = struct.Struct("<IQ")
+_SEEN = struct.Struct("<IQ")
+
+
+class Event(NamedTuple):
+    """Something the user did with an item. Ordered by time, then id."""
+
+    time: float
+    id: int
+    item: int
+    """Hash of the item's id."""
+    kind: int
+    """Index into KINDS."""
+    value: float
+    """Signed weight before decay: a negative review or a hidden item is below zero."""
+    topic: int
+    """hash16 of the topic that a review is mostly about; 0: none."""
+
+
+@dataclass(slots=True)
+class Interest:
+    """A user's record.
+
+    `vector` [dimensions] is the sum of the embeddings of what the user wrote, each weighted by
+    its signed intensity, decayed to `clock`. `tastes` holds for each topic the decayed sums of
+    praise and of complaint.
+    """
+
+    vector: NDArray[np.float32]
+    clock: float = 0.0
+    events: list[Event] = field(default_factory=list)
+    reviews: list[tuple[int, int]] = field(default_factory=list)
+    """Whole second and hash of the newest reviews: a repeated id changes nothing."""
+    seen: dict[int, int] = field(default_factory=dict)
+    """Items that the user knows, with the newest whole second."""
+    tastes: dict[str, tuple[float, float]] = field(default_factory=dict)
+    applied: dict[str, int] = field(default_factory=dict)
+    """Last applied offset of each source partition."""
+
+
+def empty(dimensions: int) -> Interest:
+    """The record of a user nothing is known of."""
+    return Interest(np.zeros(dimensions, np.float32))
+
+
+def encode(interest: Interest) -> bytes:
+    """The record as MessagePack, its rings packed."""
+    return msgspec.msgpack.encode(
+        (
+            VERSION,
+            interest.clock,
+            interest.vector.astype("<f4").tobytes(),
+            b"".join(_EVENT.pack(*event) for event in interest.events),
+            b"".join(_REVIEW.pack(*review) for review in interest.reviews),
+            b"".join(_SEEN.pack(time, item) for item, time in sorted(interest.seen.items())),
+            dict(sorted(interest.tastes.items())),
+            dict(sorted(interest.applied.items())),
+        )
+    )
+
+
+def decode(data: bytes) -> Interest:
+    """The record from its bytes; raises ValueError on another version."""
+    version, clock, vector, events, reviews, seen, tastes, applied = msgspec.msgpack.decode(data)
+    if version != VERSION:
+        raise ValueError(f"interest record of version {version}, this is {VERSION}")
+    return Interest(
+        np.frombuffer(vector, "<f4").astype(np.float32),
+        clock,
+        [Event(*fields) for fields in _EVENT.iter_unpack(events)],
+        [(time, review) for time, review in _REVIEW.iter_unpack(reviews)],
+        {item: time for time, item in _SEEN.iter_unpack(seen)},
+        {topic: (liked, disliked) for topic, (liked, disliked) in tastes.items()},
+        applied,
+    )
+
+
+def readable(interest: Interest) -> dict[str, object]:
+    """The record for people and for comparing: plain lists and numbers."""
+    return {
+        "clock": interest.clock,
+        "vector": interest.vector.tolist(),
+        "events": [{**event._asdict(), "kind": KINDS[event.kind]} for event in interest.events],
+        "reviews": interest.reviews,
+        "seen": {str(item): time for item, time in sorted(interest.seen.items())},
+        "tastes": {topic: list(taste) for topic, taste in sorted(interest.tastes.items())},
+        "applied": dict(sorted(interest.applied.items())),
+    }

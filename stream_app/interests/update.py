@@ -1,0 +1,128 @@
+"""Folding one event into a user's record."""
+
+import base64
+from bisect import insort
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas import Analysis, Behaviour
+from stream_app.identity import hash16, hash64
+from stream_app.interests.record import EVENTS, KINDS, REVIEWS, SEEN, Event, Interest
+
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How much each kind of event counts, for how long, and which make an item known."""
+
+    weights: Mapping[str, float]
+    half_life: float
+    """Seconds until an event counts half."""
+    seen: frozenset[str]
+
+
+def unpack(vector: str) -> NDArray[np.float32]:
+    """An embedding [dimensions] from its base64 form."""
+    return np.frombuffer(base64.b64decode(vector), "<f2").astype(np.float32)
+
+
+def pack(vector: NDArray[np.float32]) -> str:
+    """The base64 form of an embedding [dimensions]: little-endian float16."""
+    return base64.b64encode(vector.astype("<f2").tobytes()).decode()
+
+
+def opinion(intensity: float, stars: float | None) -> float:
+    """What the user thinks, −1…1: the text's intensity, averaged with the stars if given."""
+    return intensity if stars is None else (intensity + (stars - 3) / 2) / 2
+
+
+def apply_analysis(interest: Interest, analysis: Analysis, rules: Rules) -> bool:
+    """Fold a review in. False: it was applied before, or its id was."""
+    source = f"{analysis.source.topic}/{analysis.source.partition}"
+    if not _advance(interest, source, analysis.source.offset):
+        return False
+    review = (int(analysis.time), hash64(analysis.id))
+    if any(known == review[1] for _, known in interest.reviews):
+        return False
+    insort(interest.reviews, review)
+    del interest.reviews[:-REVIEWS]
+    value = opinion(analysis.intensity, analysis.stars)
+    factor = _decay(interest, analysis.time, rules)
+    interest.vector += np.float32(value * factor) * unpack(analysis.vector)
+    for about in analysis.topics:
+        liked, disliked = interest.tastes.get(about.id, (0.0, 0.0))
+        amount = about.score * factor
+        interest.tastes[about.id] = (
+            liked + max(value, 0.0) * amount,
+            disliked + max(-value, 0.0) * amount,
+        )
+    if analysis.item_id is not None:
+        main = max(analysis.topics, key=lambda topic: topic.score, default=None)
+        weight = rules.weights.get("review", 1.0) * value
+        topic = hash16(main.id) if main else 0
+        _remember(
+            interest, analysis.time, review[1], analysis.item_id, "review", weight, topic, rules
+        )
+    return True
+
+
+def apply_behaviour(
+    interest: Interest, behaviour: Behaviour, source: str, offset: int, time: float, rules: Rules
+) -> bool:
+    """Fold a behaviour in. False: it was applied before, or its id was."""
+    if not _advance(interest, source, offset):
+        return False
+    event = hash64(behaviour.event_id or f"{source}/{offset}")
+    if any(known.id == event for known in interest.events):
+        return False
+    _decay(interest, time, rules)
+    weight = rules.weights.get(behaviour.kind, 0.0)
+    _remember(interest, time, event, behaviour.item_id, behaviour.kind, weight, 0, rules)
+    return True
+
+
+def _advance(interest: Interest, source: str, offset: int) -> bool:
+    if offset <= interest.applied.get(source, -1):
+        return False
+    interest.applied[source] = offset
+    return True
+
+
+def _decay(interest: Interest, time: float, rules: Rules) -> float:
+    """Move the clock on to `time` if it is newer; the weight of an event at `time`."""
+    if time <= interest.clock:
+        return float(0.5 ** ((interest.clock - time) / rules.half_life))
+    if interest.clock:
+        factor = 0.5 ** ((time - interest.clock) / rules.half_life)
+        interest.vector *= np.float32(factor)
+        interest.tastes = {t: (a * factor, b * factor) for t, (a, b) in interest.tastes.items()}
+    interest.clock = time
+    return 1.0
+
+
+def _remember(
+    interest: Interest,
+    time: float,
+    event: int,
+    item_id: str,
+    kind: str,
+    weight: float,
+    topic: int,
+    rules: Rules,
+) -> None:
+    item = hash64(item_id)
+    # The ring stores 32-bit weights: rounding here keeps memory and disk the same.
+    insort(
+        interest.events,
+        Event(time, event, item, KINDS.index(kind), float(np.float32(weight)), topic),
+    )
+    del interest.events[:-EVENTS]
+    if kind in rules.seen:
+        interest.seen[item] = max(int(time), interest.seen.get(item, 0))
+        if len(interest.seen) > SEEN:
+            oldest = min(interest.seen, key=lambda known: (interest.seen[known], known))
+            del interest.seen[oldest]

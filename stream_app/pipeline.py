@@ -1,0 +1,100 @@
+"""The four processors, built from settings, profile and bundle: what worker and replay share."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.batching import Inference
+from models.bundle import default_bundle, load
+from models.runtime import Model
+from models.topics import TopicScorer
+from stream_app import profiles
+from stream_app.alerts.severe import SevereRule
+from stream_app.alerts.subject import Windows
+from stream_app.alerts.surge import SurgeRule
+from stream_app.interests.update import DAY, Rules
+from stream_app.processors.analyse import Analyse
+from stream_app.processors.catalogue import CatalogueProcessor
+from stream_app.processors.interests import Interests
+from stream_app.processors.watch import Watch
+from stream_app.profiles import Profile
+from stream_app.recommend import policy
+from stream_app.recommend.catalogue import Catalogue
+from stream_app.recommend.content import Content
+from stream_app.recommend.hybrid import Hybrid
+from stream_app.recommend.popularity import Popularity
+from stream_app.settings import Settings
+from stream_app.text.mask import Masker
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The processors, and what they share within a process."""
+
+    inference: Inference
+    catalogue: Catalogue
+    popularity: Popularity
+    analyse: Analyse
+    items: CatalogueProcessor
+    interests: Interests
+    watch: Watch
+
+
+def open_model(settings: Settings) -> Model:
+    """The settings' bundle, verified and loaded; raises BundleError."""
+    path = Path(settings.bundle) if settings.bundle else default_bundle()
+    return Model(load(path), threads=settings.threads or None)
+
+
+def build(settings: Settings) -> Pipeline:
+    """All processors; raises BundleError and ProfileError."""
+    profile = profiles.load(settings.profile)
+    inference = Inference(open_model(settings))
+    return assemble(settings, profile, inference)
+
+
+def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipeline:
+    """All processors around a loaded model."""
+    half_life = profile.behaviours.half_life_days * DAY
+    names = {topic.id: (topic.name, topic.zh) for topic in profile.topics}
+    catalogue = Catalogue(inference.dimensions)
+    popularity = Popularity(half_life)
+    rules = policy.Rules(
+        blocked=frozenset(profile.policy.blocked),
+        per_category=profile.policy.per_category,
+        per_seller=profile.policy.per_seller,
+        diversity=profile.policy.diversity,
+    )
+    windows = Windows(
+        profile.surge.window_seconds, profile.surge.ring, profile.surge.lateness_seconds
+    )
+    return Pipeline(
+        inference=inference,
+        catalogue=catalogue,
+        popularity=popularity,
+        analyse=Analyse(
+            inference,
+            TopicScorer([(t.id, t.descriptions) for t in profile.topics], inference),
+            Masker(profile.masks),
+            SevereRule(
+                profile.severe.probability, profile.severe.intensity, profile.severe.words
+            ),
+            praise=profile.behaviours.weights.get("review", 1.0),
+            max_text=settings.max_text,
+            future_seconds=settings.future_seconds,
+        ),
+        items=CatalogueProcessor(inference, settings.future_seconds),
+        interests=Interests(
+            Hybrid([Content(half_life, names), popularity], rules, settings.recommend),
+            catalogue,
+            Rules(profile.behaviours.weights, half_life, frozenset(profile.policy.seen)),
+            dimensions=inference.dimensions,
+            partitions=settings.partitions,
+            future_seconds=settings.future_seconds,
+        ),
+        watch=Watch(
+            windows,
+            SurgeRule(),
+            half_life=half_life,
+            partitions=settings.partitions,
+        ),
+    )

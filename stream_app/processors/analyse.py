@@ -1,0 +1,155 @@
+"""Reviews to analyses, severe alerts and signals."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+import schemas
+from models.batching import Inference
+from models.topics import TopicScorer
+from schemas import Alert, Analysis, Invalid, Review, Signal, Topic
+from schemas.records import Sentiment, Source
+from stream_app import metrics
+from stream_app.alerts.severe import SevereRule, severe
+from stream_app.delivery.dead import dead
+from stream_app.delivery.message import Message, Read, Record, Result, carried
+from stream_app.identity import hash64
+from stream_app.interests.update import pack
+from stream_app.processors.signals import Collector
+from stream_app.processors.validity import event_time
+from stream_app.text.mask import Masker
+from stream_app.text.prepare import Prepared, prepare
+
+STAGE = "analyse"
+SIGN: dict[Sentiment, int] = {"negative": -1, "neutral": 0, "positive": 1}
+
+
+class _Read(NamedTuple):
+    message: Message
+    review: Review
+    time: float
+    prepared: Prepared
+
+
+class Analyse:
+    """What one review says: sentiment, intensity, topics, embedding. Keeps no state."""
+
+    def __init__(
+        self,
+        inference: Inference,
+        topics: TopicScorer,
+        masker: Masker,
+        severe_rule: SevereRule,
+        *,
+        praise: float,
+        max_text: int,
+        future_seconds: float,
+    ) -> None:
+        """`praise`: popularity that an entirely positive review adds to its item."""
+        self._inference = inference
+        self._topics = topics
+        self._masker = masker
+        self._severe = severe_rule
+        self._praise = praise
+        self._max_text = max_text
+        self._future = future_seconds
+
+    def __call__(self, messages: Sequence[Message], read: Read) -> Result:
+        records: list[Record] = []
+        readable: list[_Read] = []
+        for message in messages:
+            try:
+                readable.append(self._read(message))
+            except Invalid as error:
+                records.append(dead(message, error, STAGE))
+        outputs = self._inference.infer([entry.prepared.text for entry in readable])
+        topics = self._topics.topics(outputs.embedding)
+        signals = Collector()
+        for row, entry in enumerate(readable):
+            if row in outputs.errors:
+                error = Invalid(f"the model failed on this text: {type(outputs.errors[row]).__name__}")
+                records.append(dead(entry.message, error, STAGE))
+                continue
+            analysis = self._analysis(
+                entry,
+                outputs.probabilities[row],
+                float(outputs.intensity[row]),
+                outputs.embedding[row],
+                topics[row],
+            )
+            headers = carried(entry.message.headers)
+            records.append(
+                Record("analyses", analysis.user_id.encode(), schemas.encode(analysis), headers)
+            )
+            alert = severe(analysis, self._severe)
+            if alert is not None:
+                records.append(alert_record(alert, headers))
+            self._signal(signals, entry.message, analysis)
+        records.extend(signals.records())
+        return Result(records, [])
+
+    def _read(self, message: Message) -> _Read:
+        review = schemas.decode(message.value, Review)
+        if len(review.text) > self._max_text:
+            raise Invalid(f"text of {len(review.text)} characters, at most {self._max_text}")
+        if not review.text.strip():
+            raise Invalid("the text is empty")
+        time = event_time(review.time, message.time, self._future)
+        prepared = prepare(review.text, self._masker)
+        if not prepared.text:
+            raise Invalid("the text is empty after cleaning")
+        return _Read(message, review, time, prepared)
+
+    def _analysis(
+        self,
+        entry: _Read,
+        probabilities: np.ndarray,
+        intensity: float,
+        embedding: np.ndarray,
+        topics: list[Topic],
+    ) -> Analysis:
+        message, review, time, prepared = entry
+        named = dict(zip(self._inference.labels, (float(p) for p in probabilities), strict=True))
+        for kind, count in prepared.masked.items():
+            metrics.MASKED.labels(kind).inc(count)
+        return Analysis(
+            id=review.review_id,
+            user_id=review.user_id,
+            item_id=review.item_id,
+            stars=review.stars,
+            text=prepared.text,
+            language=prepared.language,
+            sentiment=max(named, key=named.__getitem__),
+            probabilities=named,
+            intensity=intensity,
+            topics=topics,
+            model=self._inference.version,
+            time=time,
+            source=Source(message.topic, message.partition, message.offset),
+            vector=pack(embedding),
+            masked=prepared.masked,
+            embedding=[float(x) for x in embedding] if review.embedding else None,
+        )
+
+    def _signal(self, signals: Collector, message: Message, analysis: Analysis) -> None:
+        names = [topic.id for topic in analysis.topics]
+        sign = SIGN[analysis.sentiment]
+        praise = self._praise * max(analysis.intensity, 0.0)
+        event = hash64(analysis.id)
+
+        def entry(weight: float, topics: list[str]) -> Signal:
+            return Signal(
+                message.offset, event, analysis.time, analysis.intensity, sign, weight, topics
+            )
+
+        if analysis.item_id is not None:
+            signals.add(f"item:{analysis.item_id}", message.source, entry(praise, names))
+        for name in names:
+            signals.add(f"topic:{name}", message.source, entry(0.0, []))
+
+
+def alert_record(alert: Alert, headers: tuple[tuple[str, bytes], ...] = ()) -> Record:
+    """An alert as a message."""
+    metrics.ALERTS.labels(alert.kind).inc()
+    return Record("alerts", alert.subject.encode(), schemas.encode(alert), headers)

@@ -1,0 +1,60 @@
+"""Items to item vectors."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+import schemas
+from models.batching import Inference
+from schemas import Invalid, Item, ItemVector
+from stream_app.delivery.dead import dead
+from stream_app.delivery.message import Message, Read, Record, Result, carried
+from stream_app.interests.update import pack
+from stream_app.processors.validity import event_time
+from stream_app.text.clean import clean
+
+STAGE = "catalogue"
+
+
+class CatalogueProcessor:
+    """Embeds title, category, tags and description. Keeps no state."""
+
+    def __init__(self, inference: Inference, future_seconds: float) -> None:
+        self._inference = inference
+        self._future = future_seconds
+
+    def __call__(self, messages: Sequence[Message], read: Read) -> Result:
+        records: list[Record] = []
+        readable: list[tuple[Message, Item]] = []
+        for message in messages:
+            if message.value is None and message.key:
+                records.append(Record("item-vectors", message.key, None))
+                continue
+            try:
+                readable.append((message, self._read(message)))
+            except Invalid as error:
+                records.append(dead(message, error, STAGE))
+        outputs = self._inference.infer([_text(item) for _, item in readable])
+        for row, (message, item) in enumerate(readable):
+            if row in outputs.errors:
+                error = Invalid(f"the model failed on it: {type(outputs.errors[row]).__name__}")
+                records.append(dead(message, error, STAGE))
+                continue
+            vector: np.ndarray = outputs.embedding[row]
+            value = schemas.encode(ItemVector(item, pack(vector), self._inference.version))
+            records.append(
+                Record("item-vectors", item.item_id.encode(), value, carried(message.headers))
+            )
+        return Result(records, [])
+
+    def _read(self, message: Message) -> Item:
+        item = schemas.decode(message.value, Item)
+        if message.key != item.item_id.encode():
+            raise Invalid("the message key is not the item_id")
+        event_time(item.time, message.time, self._future)
+        return item
+
+
+def _text(item: Item) -> str:
+    parts = (item.title, item.category, " ".join(item.tags), item.description)
+    return clean(". ".join(part for part in parts if part))

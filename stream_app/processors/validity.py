@@ -1,0 +1,29 @@
+"""What makes an event's time and key acceptable."""
+
+import time as clock
+
+from schemas import Invalid
+from stream_app.delivery.message import Message
+from stream_app.identity import partition
+
+
+def event_time(stated: float | None, received: float, future_seconds: float) -> float:
+    """The event's own time, else its message's timestamp (seconds); raises Invalid."""
+    time = received if stated is None else stated
+    ahead = time - clock.time()
+    if ahead > future_seconds:
+        hint = "; milliseconds instead of seconds?" if time > 1e11 else ""
+        raise Invalid(f"time is {ahead:.0f} s in the future{hint}")
+    return time
+
+
+def check_key(message: Message, user_id: str, partitions: int) -> None:
+    """The user's events must share a partition with the user's record; raises Invalid."""
+    if message.key != user_id.encode():
+        raise Invalid("the message key is not the user_id")
+    expected = partition(message.key, partitions)
+    if message.partition != expected:
+        raise Invalid(
+            f"partition {message.partition} is not the key's ({expected}): the producer must "
+            "partition by murmur2, as Kafka's own clients do (librdkafka: partitioner=murmur2)"
+        )

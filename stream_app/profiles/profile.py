@@ -1,0 +1,136 @@
+"""The fields of a profile's TOML file, checked when it is read."""
+
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, get_args
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from schemas.records import Kind, Share
+from stream_app.text.mask import Masker, MaskRule
+
+EVENTS = frozenset({*get_args(Kind), "review"})
+"""Kinds of events that have a weight."""
+
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Positive = Annotated[float, Meta(gt=0)]
+Limit = Annotated[int, Meta(ge=1)]
+
+
+class ProfileError(ValueError):
+    """The profile cannot be used; the message names the file and the field."""
+
+
+class Topic(Struct, frozen=True, forbid_unknown_fields=True):
+    """Something that texts are about."""
+
+    id: Annotated[str, Meta(pattern=r"^[a-z][a-z_]*$", max_length=32)]
+    name: Name
+    """In English."""
+    zh: Name
+    descriptions: Annotated[list[Name], Meta(min_length=2)]
+    """Phrases as people write them, praise and complaint alike: a text near to one is about it."""
+
+
+class Severe(Struct, frozen=True, forbid_unknown_fields=True):
+    """When one review alone is an alert: both thresholds passed, or a word of safety in it."""
+
+    probability: Share
+    """Least probability of negative."""
+    intensity: Annotated[float, Meta(ge=-1, le=0)]
+    """Highest intensity."""
+    words: list[Name] = field(default_factory=list)
+
+
+class Surge(Struct, frozen=True, forbid_unknown_fields=True):
+    """The windows in which negative reviews of a subject are counted."""
+
+    window_seconds: Positive = 3600.0
+    ring: Limit = 96
+    """Windows kept."""
+    lateness_seconds: Annotated[float, Meta(ge=0)] = 3600.0
+    """How long after a window's end an event still counts in it."""
+
+
+class Behaviours(Struct, frozen=True, forbid_unknown_fields=True):
+    """How much each kind of event says about a user's interest."""
+
+    weights: dict[str, float]
+    half_life_days: Positive
+
+    def __post_init__(self) -> None:
+        if unknown := self.weights.keys() - EVENTS:
+            raise ValueError(f"weights: no such event: {', '.join(sorted(unknown))}")
+
+
+class Policy(Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be recommended."""
+
+    blocked: list[Name] = field(default_factory=list)
+    """Ids of items, categories or sellers."""
+    per_category: Limit | None = None
+    per_seller: Limit | None = None
+    """Most items of one category or seller in a list."""
+    diversity: Share = 0.0
+    """How much likeness to items already in the list costs."""
+    seen: list[str] = field(default_factory=lambda: ["purchase", "hide", "review"])
+    """Kinds of events after which an item is not recommended to the user again."""
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.seen) - EVENTS:
+            raise ValueError(f"seen: no such event: {', '.join(sorted(unknown))}")
+
+
+class Mask(Struct, frozen=True, forbid_unknown_fields=True):
+    """A number of the domain that is masked like other personal data."""
+
+    kind: str
+    pattern: str
+
+
+class Profile(Struct, frozen=True, forbid_unknown_fields=True):
+    """One domain."""
+
+    name: Name
+    topics: Annotated[list[Topic], Meta(min_length=1)]
+    severe: Severe
+    behaviours: Behaviours
+    surge: Surge = field(default_factory=Surge)
+    policy: Policy = field(default_factory=Policy)
+    own_masks: list[Mask] = field(default_factory=list, name="masks")
+
+    def __post_init__(self) -> None:
+        ids = Counter(topic.id for topic in self.topics)
+        if repeated := [name for name, count in ids.items() if count > 1]:
+            raise ValueError(f"topics: id given twice: {', '.join(repeated)}")
+        Masker(self.masks)
+
+    @property
+    def masks(self) -> list[MaskRule]:
+        """The profile's rules for the masker."""
+        return [MaskRule(mask.kind, mask.pattern) for mask in self.own_masks]
+
+
+def shipped() -> list[str]:
+    """Names of the profiles beside this module."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.toml"))
+
+
+def load(name_or_path: str) -> Profile:
+    """A shipped profile by name, or any by the path of its TOML file; raises ProfileError."""
+    if name_or_path in shipped():
+        path = Path(__file__).parent / f"{name_or_path}.toml"
+    else:
+        path = Path(name_or_path)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return msgspec.convert(table, Profile)
+    except (FileNotFoundError, IsADirectoryError):
+        names = ", ".join(shipped())
+        raise ProfileError(f"{name_or_path}: no such profile ({names}) and no file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ProfileError(f"{path}: not readable as TOML: {error}") from error
+    except msgspec.ValidationError as error:
+        raise ProfileError(f"{path}: {error}") from error

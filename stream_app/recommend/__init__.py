@@ -1,0 +1,1 @@
+"""From a user's record to ranked items, each with its reasons."""

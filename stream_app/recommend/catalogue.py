@@ -1,0 +1,78 @@
+"""The items with their embeddings, held whole by every worker."""
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas import Item, ItemVector
+from stream_app.identity import hash64
+from stream_app.interests.update import unpack
+
+MIN_ROWS = 1024
+
+
+class Catalogue:
+    """Items by row of one matrix.
+
+    Changes are queued by `put` and `remove` from any thread and take effect in `refresh`, which
+    the thread that scores calls between two batches: rows never move under a running score.
+    """
+
+    def __init__(self, dimensions: int) -> None:
+        self.items: list[Item] = []
+        self.version = 0
+        """Grows with every change that took effect."""
+        self._rows: dict[int, int] = {}
+        self._matrix = np.zeros((MIN_ROWS, dimensions), np.float32)
+        self._pending: deque[tuple[str, ItemVector | None]] = deque()
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """Unit vectors [items, dimensions]."""
+        return self._matrix[: len(self.items)]
+
+    def row(self, item: int) -> int | None:
+        """The row of an item by the hash of its id."""
+        return self._rows.get(item)
+
+    def put(self, entry: ItemVector) -> None:
+        """Queue a new or changed item."""
+        self._pending.append((entry.item.item_id, entry))
+
+    def remove(self, item_id: str) -> None:
+        """Queue the removal of an item."""
+        self._pending.append((item_id, None))
+
+    def refresh(self) -> None:
+        """Make the queued changes."""
+        while self._pending:
+            item_id, entry = self._pending.popleft()
+            self.version += 1
+            if entry is None:
+                self._drop(hash64(item_id))
+            else:
+                self._set(hash64(item_id), entry)
+
+    def _set(self, key: int, entry: ItemVector) -> None:
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = len(self.items)
+            self.items.append(entry.item)
+            if row == len(self._matrix):
+                self._matrix = np.concatenate([self._matrix, np.zeros_like(self._matrix)])
+        self.items[row] = entry.item
+        self._matrix[row] = unpack(entry.vector)
+
+    def _drop(self, key: int) -> None:
+        row = self._rows.pop(key, None)
+        if row is None:
+            return
+        last = self.items.pop()
+        if row < len(self.items):
+            self.items[row] = last
+            self._matrix[row] = self._matrix[len(self.items)]
+            self._rows[hash64(last.item_id)] = row

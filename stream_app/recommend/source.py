@@ -1,0 +1,26 @@
+"""The contract of all sources of recommendations."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas import Reason
+from stream_app.interests.record import Interest
+from stream_app.recommend.catalogue import Catalogue
+
+
+class Source(Protocol):
+    """Scores users against items, and says why."""
+
+    @property
+    def name(self) -> str: ...
+
+    def score(self, users: Sequence[Interest], items: Catalogue) -> NDArray[np.float32]:
+        """Scores [users, items] in −1…1; 0 where the source knows nothing."""
+        ...
+
+    def reason(self, user: Interest, row: int, items: Catalogue) -> Reason | None:
+        """Why the item of that row, by evidence in the user's record or of the item itself."""
+        ...

@@ -1,0 +1,1 @@
+"""Cleaning, masking of personal data, and language: what every text passes before the model."""

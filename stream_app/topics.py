@@ -1,0 +1,136 @@
+"""Every topic: its key, its writer, how long it is kept, and its creation."""
+
+from typing import Any, NamedTuple
+
+import schemas
+from stream_app.settings import Settings, security
+
+HOUR_MS = 3_600_000
+LARGE = 4 * 1024 * 1024
+"""A megabyte of text must arrive to be refused with a reason, and fit the dead letters."""
+
+
+class Spec(NamedTuple):
+    """What a topic is."""
+
+    name: str
+    record: type[Any] | None
+    """Type of the value; None: not JSON of ours."""
+    key: str
+    writer: str
+    compacted: bool
+    description: str
+    internal: bool = False
+
+
+TOPICS: tuple[Spec, ...] = (
+    Spec("reviews", schemas.Review, "any", "producers", False, "What people write."),
+    Spec("behaviours", schemas.Behaviour, "user_id", "producers", False, "What people do."),
+    Spec("items", schemas.Item, "item_id", "producers", True, "The catalogue."),
+    Spec("analyses", schemas.Analysis, "user_id", "analyse", False, "What was understood."),
+    Spec(
+        "recommendations",
+        schemas.Recommendations,
+        "user_id",
+        "interests",
+        True,
+        "Each user's ranked items, with reasons.",
+    ),
+    Spec("alerts", schemas.Alert, "subject", "analyse, watch", False, "What needs a person now."),
+    Spec("trends", schemas.Trend, "subject", "watch", True, "How each subject does."),
+    Spec(
+        "dead-letters",
+        None,
+        "as received",
+        "any agent",
+        False,
+        "Original key, bytes and headers of what could not be processed, the reason in headers.",
+    ),
+    Spec(
+        "signals",
+        schemas.Signals,
+        "subject",
+        "analyse, interests",
+        False,
+        "Events on their way to their subject's worker.",
+        internal=True,
+    ),
+    Spec(
+        "item-vectors",
+        schemas.ItemVector,
+        "item_id",
+        "catalogue",
+        True,
+        "The catalogue with embeddings, read whole by every worker.",
+        internal=True,
+    ),
+)
+TABLES = ("interests", "subjects")
+BY_NAME = {spec.name: spec for spec in TOPICS}
+
+
+def full_name(settings: Settings, name: str) -> str:
+    """A topic's name on the broker."""
+    return settings.prefix + name
+
+
+def changelog(settings: Settings, table: str) -> str:
+    """The topic that holds a table, as Faust names it."""
+    return f"{settings.app}-{table}-changelog"
+
+
+def configs(settings: Settings, spec: Spec) -> dict[str, str]:
+    """Broker settings of a topic."""
+    if spec.compacted:
+        return {"cleanup.policy": "compact", "max.message.bytes": str(LARGE)}
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": str(int(settings.retention_hours * HOUR_MS)),
+        "max.message.bytes": str(LARGE),
+    }
+
+
+def layout(settings: Settings) -> dict[str, dict[str, str]]:
+    """Broker settings by full topic name, changelogs included."""
+    topics = {full_name(settings, spec.name): configs(settings, spec) for spec in TOPICS}
+    for table in TABLES:
+        topics[changelog(settings, table)] = {"cleanup.policy": "compact"}
+    return topics
+
+
+async def create(settings: Settings) -> list[str]:
+    """Create what is missing; the names created. Raises aiokafka errors."""
+    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker, **security(settings))
+    await admin.start()
+    try:
+        existing = set(await admin.list_topics())
+        wanted = {n: c for n, c in layout(settings).items() if n not in existing}
+        if wanted:
+            response = await admin.create_topics(
+                [
+                    NewTopic(name, settings.partitions, settings.replication, topic_configs=config)
+                    for name, config in wanted.items()
+                ]
+            )
+            failed = [e for e in response.topic_errors if e[1] not in (0, 36)]  # 36: exists
+            if failed:
+                raise RuntimeError(f"topics not created: {failed}")
+        return sorted(wanted)
+    finally:
+        await admin.close()
+
+
+async def partitions(settings: Settings) -> dict[str, int]:
+    """How many partitions each of our topics has on the broker; 0: not there."""
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker, **security(settings))
+    await admin.start()
+    try:
+        described = await admin.describe_topics(list(layout(settings)))
+        counts = {d["topic"]: len(d["partitions"]) for d in described if d["error_code"] == 0}
+        return {name: counts.get(name, 0) for name in layout(settings)}
+    finally:
+        await admin.close()

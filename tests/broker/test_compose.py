@@ -1,0 +1,115 @@
+"""docker-compose.yml as data: there may be no container engine where the tests run."""
+
+import importlib
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import pytest
+import yaml
+
+from stream_app.broker.kafka import PROPERTIES, VERSION
+from stream_app.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "docker-compose.yml"
+
+# Where the broker is, not how it behaves.
+PLACE = {
+    "node.id",
+    "listeners",
+    "advertised.listeners",
+    "listener.security.protocol.map",
+    "inter.broker.listener.name",
+    "controller.quorum.voters",
+    "log.dirs",
+}
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, Any]]:
+    loaded = yaml.safe_load(FILE.read_text())
+    assert set(loaded) == {"services", "volumes"}
+    services: dict[str, dict[str, Any]] = loaded["services"]
+    return services
+
+
+def test_kafka_is_the_version_the_tests_run(services: dict[str, dict[str, Any]]) -> None:
+    assert services["kafka"]["image"] == f"apache/kafka:{VERSION}"
+
+
+def test_kafka_has_the_settings_the_tests_run_with(services: dict[str, dict[str, Any]]) -> None:
+    environment = services["kafka"]["environment"]
+    given = {
+        name.removeprefix("KAFKA_").lower().replace("_", "."): value
+        for name, value in environment.items()
+    }
+    assert {name: value for name, value in given.items() if name not in PLACE} == PROPERTIES
+    assert set(given) >= PLACE
+
+
+def test_ports_are_published_on_loopback_only(services: dict[str, dict[str, Any]]) -> None:
+    published = [port for service in services.values() for port in service.get("ports", [])]
+    assert published == ["127.0.0.1:9092:9092"]
+
+
+def test_listeners_agree(services: dict[str, dict[str, Any]]) -> None:
+    environment = services["kafka"]["environment"]
+    names = {
+        key: set(re.findall(r"(\w+):(?=//|PLAINTEXT)", environment[f"KAFKA_{key}"]))
+        for key in ("LISTENERS", "ADVERTISED_LISTENERS", "LISTENER_SECURITY_PROTOCOL_MAP")
+    }
+    assert names["LISTENERS"] == names["LISTENER_SECURITY_PROTOCOL_MAP"]
+    assert names["ADVERTISED_LISTENERS"] == names["LISTENERS"] - {"CONTROLLER"}
+    inside = services["worker"]["environment"]["STREAM_APP_BROKER"]
+    assert f"INTERNAL://{inside}" in environment["KAFKA_ADVERTISED_LISTENERS"]
+    assert inside in services["kafka"]["healthcheck"]["test"]
+
+
+def test_services_start_in_order(services: dict[str, dict[str, Any]]) -> None:
+    assert services["topics"]["depends_on"] == {"kafka": {"condition": "service_healthy"}}
+    done = {"topics": {"condition": "service_completed_successfully"}}
+    assert services["worker"]["depends_on"] == done
+
+
+def test_workers_scale(services: dict[str, dict[str, Any]]) -> None:
+    worker = services["worker"]
+    assert not {"container_name", "hostname", "ports"} & set(worker)
+    # No name before the path: a volume for each replica.
+    assert worker["volumes"] == [worker["environment"]["STREAM_APP_DATA_DIR"]]
+
+
+def test_settings_exist(services: dict[str, dict[str, Any]]) -> None:
+    known = {PREFIX + field.name.upper() for field in msgspec.structs.fields(Settings)}
+    for name in ("topics", "worker"):
+        assert set(services[name]["environment"]) <= known
+
+
+def test_commands_exist(services: dict[str, dict[str, Any]]) -> None:
+    main = importlib.import_module("stream_app.cli").main
+    for name in ("topics", "worker"):
+        command: click.Command = main
+        for verb in services[name]["command"]:
+            assert isinstance(command, click.Group), f"{name}: {verb}"
+            found = command.get_command(click.Context(command), verb)
+            assert found is not None, f"{name}: there is no {verb}"
+            command = found
+    assert '"worker"' in (ROOT / "Dockerfile").read_text()
+
+
+def test_the_image_is_built_for_an_ordinary_user() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    assert lines[0] == "FROM python:3.12-slim"
+    assert lines.index("USER app") > lines.index("RUN pip install --no-cache-dir .")
+    assert 'ENTRYPOINT ["stream-app"]' in lines
+
+
+def test_compose_accepts_the_file() -> None:
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "compose", "version"], check=False).returncode:
+        pytest.skip("no docker compose here")
+    subprocess.run([docker, "compose", "-f", str(FILE), "config", "-q"], check=True)

