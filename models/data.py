@@ -129,7 +129,10 @@ def without(rows: Iterable[Row], excluded: Iterable[str], shortest: int = 24) ->
     for row in rows:
         key = normal_form(row.text)
         contained = key in keys or any(
-            key[i : i + n] in keys for n in lengths if n <= len(key) for i in range(len(key) - n + 1)
+            key[i : i + n] in keys
+            for n in lengths
+            if n <= len(key)
+            for i in range(len(key) - n + 1)
         )
         if not contained:
             kept.append(row)

@@ -100,7 +100,9 @@ def add_and_norm(g: Graph, y: str, skip: str, bias: str, w: Weights, key: str, e
     size = w[key + ".weight"].size
     root = g.add("Sqrt", g.add("Add", g.add("Mul", square, g.floats(1 / size)), g.floats(eps)))
     unit = g.add("Div", centred, root)
-    return g.add("Add", g.add("Mul", unit, g.floats(w[key + ".weight"])), g.floats(w[key + ".bias"]))
+    return g.add(
+        "Add", g.add("Mul", unit, g.floats(w[key + ".weight"])), g.floats(w[key + ".bias"])
+    )
 
 
 def embed(g: Graph, w: Weights, max_tokens: int, eps: float, tokens: str, int8: bool) -> str:
@@ -157,9 +159,7 @@ def layer(
     attended = g.add("Reshape", attended, g.ints(-1, hidden))
     dense = f"{key}.attention.output"
     y = linear(g, attended, w[f"{dense}.dense.weight"].T, int8)
-    x = add_and_norm(
-        g, y, x, g.floats(w[f"{dense}.dense.bias"]), w, f"{dense}.LayerNorm", eps
-    )
+    x = add_and_norm(g, y, x, g.floats(w[f"{dense}.dense.bias"]), w, f"{dense}.LayerNorm", eps)
     y = linear(g, x, w[f"{key}.intermediate.dense.weight"].T, int8)
     y = g.add("BiasGelu", y, g.floats(w[f"{key}.intermediate.dense.bias"]), domain=CONTRIB)
     y = linear(g, y, w[f"{key}.output.dense.weight"].T, int8, gelu=True)
@@ -176,9 +176,7 @@ def heads_of_sentiment(g: Graph, states: str, mask: str, w: Weights) -> None:
     shares = g.add("Softmax", g.add("Add", scores, hide), axis=1)
     weighted = g.add("Mul", states, g.add("Unsqueeze", shares, g.ints(2)))
     pooled = g.add("ReduceSum", weighted, g.ints(1), keepdims=0)
-    dense = g.add(
-        "Gemm", pooled, g.floats(w["dense.weight"]), g.floats(w["dense.bias"]), transB=1
-    )
+    dense = g.add("Gemm", pooled, g.floats(w["dense.weight"]), g.floats(w["dense.bias"]), transB=1)
     g.add(
         "Gemm",
         g.add("Tanh", dense),
@@ -189,14 +187,19 @@ def heads_of_sentiment(g: Graph, states: str, mask: str, w: Weights) -> None:
     )
 
 
-def embedding(g: Graph, states: str, mask: str, centre: NDArray[np.float32]) -> None:
-    """`pooled` [batch, hidden]: masked mean, less the training texts' mean, at unit length."""
+def embedding(g: Graph, states: str, mask: str, w: Weights) -> None:
+    """`pooled` [batch, hidden]: masked mean less the shared part, at unit length.
+
+    The shared part is `centre` and what lies along `directions` (see `models.centring`).
+    """
     weighted = g.add("Mul", states, g.add("Unsqueeze", mask, g.ints(2)))
     total = g.add("ReduceSum", weighted, g.ints(1), keepdims=0)
     count = g.add("ReduceSum", mask, g.ints(1), keepdims=1)
-    centred = g.add("Sub", g.add("Div", total, count), g.floats(centre))
-    length = g.add("Max", g.add("ReduceL2", centred, axes=[1], keepdims=1), g.floats(1e-12))
-    g.add("Div", centred, length, out="pooled")
+    centred = g.add("Sub", g.add("Div", total, count), g.floats(w["centre"]))
+    along = g.add("MatMul", centred, g.floats(w["directions"].T))
+    own = g.add("Sub", centred, g.add("MatMul", along, g.floats(w["directions"])))
+    length = g.add("Max", g.add("ReduceL2", own, axes=[1], keepdims=1), g.floats(1e-12))
+    g.add("Div", own, length, out="pooled")
 
 
 def build(
@@ -221,7 +224,7 @@ def build(
         x = layer(g, x, bert, f"encoder.layer.{number}", heads, eps, shape, int8)
     states = g.add("Reshape", x, shape)
     heads_of_sentiment(g, states, mask, weights)
-    embedding(g, states, mask, weights["centre"])
+    embedding(g, states, mask, weights)
     graph = helper.make_graph(
         g.nodes,
         "sentiment",

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 from transformers import AutoModel
 
+from models.centring import is_chinese, shared_part
 from models.data import Row
 from models.metrics import fit_temperature, summary
 from models.tokens import Encoding, TextEncoder
@@ -47,7 +48,7 @@ class Recipe:
     seed: int = 7
 
 
-class SentimentModel(nn.Module):
+class SentimentModel(nn.Module):  # type: ignore[misc]
     """BERT encoder, attention-pooled three-class head, mean-pooled embedding."""
 
     def __init__(self, encoder: nn.Module, hidden: int) -> None:
@@ -104,7 +105,7 @@ def pad(encodings: Sequence[Encoding], pad_id: int) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-@torch.inference_mode()
+@torch.inference_mode()  # type: ignore[untyped-decorator]
 def predict(
     model: SentimentModel, encodings: Sequence[Encoding], pad_id: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -206,17 +207,34 @@ def train(
     temperature = fit_temperature(logits_held, labels)
     metrics = summary(logits_held, labels, temperature)
     metrics["train_minutes"] = round((time.monotonic() - started) / 60, 1)
-    sample = rng.sample(range(len(rows)), min(3000, len(rows)))
-    _, means_np = predict(model, [encodings[i] for i in sample], pad_id)
-    write_checkpoint(out, base, model, means_np.mean(0), temperature, metrics, rows, recipe)
+    centre, directions = shared_part(*language_sample(model, rows, encodings, pad_id, rng))
+    shared = {"centre": centre, "directions": directions}
+    write_checkpoint(out, base, model, shared, temperature, metrics, rows, recipe)
     return metrics
+
+
+def language_sample(
+    model: SentimentModel,
+    rows: Sequence[Row],
+    encodings: Sequence[Encoding],
+    pad_id: int,
+    rng: random.Random,
+    size: int = 1500,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means of at most `size` rows of each language, and which of them are Chinese."""
+    chosen: list[int] = []
+    for wanted in (True, False):
+        group = [i for i, row in enumerate(rows) if is_chinese(row.text) is wanted]
+        chosen += rng.sample(group, min(size, len(group)))
+    _, means = predict(model, [encodings[i] for i in chosen], pad_id)
+    return means, np.array([is_chinese(rows[i].text) for i in chosen])
 
 
 def write_checkpoint(
     out: Path,
     base: Path,
     model: SentimentModel,
-    centre: np.ndarray,
+    shared: dict[str, np.ndarray],
     temperature: float,
     metrics: dict[str, float],
     rows: Sequence[Row],
@@ -225,7 +243,7 @@ def write_checkpoint(
     """Folder of `weights.safetensors`, `tokenizer.json` and `training.json`."""
     out.mkdir(parents=True, exist_ok=True)
     state = {k: v.detach().contiguous().float() for k, v in model.state_dict().items()}
-    state["centre"] = torch.from_numpy(centre)
+    state |= {name: torch.from_numpy(value) for name, value in shared.items()}
     save_file(state, out / "weights.safetensors")
     shutil.copyfile(base / "tokenizer.json", out / "tokenizer.json")
     sources: dict[str, int] = {}

@@ -18,7 +18,7 @@ class Invalid(ValueError):
 
 
 @lru_cache(maxsize=64)
-def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 
 
@@ -27,7 +27,8 @@ def decode(value: bytes | None, kind: type[T]) -> T:
     if value is None:
         raise Invalid("the value is null")
     try:
-        return _decoder(kind).decode(value)
+        record: T = _decoder(kind).decode(value)
+        return record
     except msgspec.ValidationError as error:
         reason = _quoted.sub("value", str(error))
         raise Invalid(f"not a valid {kind.__name__}: {reason}") from None

@@ -75,9 +75,7 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
             inference,
             TopicScorer([(t.id, t.descriptions) for t in profile.topics], inference),
             Masker(profile.masks),
-            SevereRule(
-                profile.severe.probability, profile.severe.intensity, profile.severe.words
-            ),
+            SevereRule(profile.severe.probability, profile.severe.intensity, profile.severe.words),
             praise=profile.behaviours.weights.get("review", 1.0),
             max_text=settings.max_text,
             future_seconds=settings.future_seconds,

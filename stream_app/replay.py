@@ -77,9 +77,7 @@ class Replay:
         )
         yield from self._send(folded.records)
         signals = [
-            self._receive(r)
-            for r in (*analysed.records, *folded.records)
-            if r.topic == "signals"
+            self._receive(r) for r in (*analysed.records, *folded.records) if r.topic == "signals"
         ]
         yield from self._send(self._stateful("subjects", self._pipeline.watch, signals).records)
 

@@ -57,9 +57,7 @@ def begun(name: str, surge: Surge, windows: Windows) -> Alert:
     )
 
 
-def over(
-    name: str, surge: Surge, begin: int, end: int, windows: Windows, reason: str
-) -> Alert:
+def over(name: str, surge: Surge, begin: int, end: int, windows: Windows, reason: str) -> Alert:
     """The alert of a surge's end."""
     return Alert(
         id=f"surge:{name}:{begin}:over",

@@ -55,9 +55,7 @@ class Outbox:
             await self._producer.stop()
             self._producer = None
 
-    async def deliver(
-        self, records: Sequence[Record], changes: Sequence[Change] = ()
-    ) -> list[int]:
+    async def deliver(self, records: Sequence[Record], changes: Sequence[Change] = ()) -> list[int]:
         """Send all, wait until each is stored; the changes' offsets. Raises KafkaError."""
         assert self._producer is not None
         send = self._producer.send

@@ -125,9 +125,7 @@ class _Run:
             die(self._shell.name, error)
 
     async def _put(self, event: Any) -> None:
-        while (
-            len(self._buffer) >= 2 * self._shell._rows or self._buffered >= 2 * self._shell._size
-        ):
+        while len(self._buffer) >= 2 * self._shell._rows or self._buffered >= 2 * self._shell._size:
             self._space.clear()
             await self._space.wait()
         self._buffer.append(event)

@@ -68,7 +68,9 @@ class Analyse:
         signals = Collector()
         for row, entry in enumerate(readable):
             if row in outputs.errors:
-                error = Invalid(f"the model failed on this text: {type(outputs.errors[row]).__name__}")
+                error = Invalid(
+                    f"the model failed on this text: {type(outputs.errors[row]).__name__}"
+                )
                 records.append(dead(entry.message, error, STAGE))
                 continue
             analysis = self._analysis(

@@ -90,9 +90,7 @@ class Interests:
         check_key(message, behaviour.user_id, self._partitions)
         time = event_time(behaviour.time, message.time, self._future)
         user = self._user(message, behaviour.user_id, users, read)
-        apply_behaviour(
-            user.interest, behaviour, message.source, message.offset, time, self._rules
-        )
+        apply_behaviour(user.interest, behaviour, message.source, message.offset, time, self._rules)
         user.cause = Event(behaviour.kind, time, behaviour.item_id)
         event = hash64(behaviour.event_id or f"{message.source}/{message.offset}")
         weight = max(self._rules.weights.get(behaviour.kind, 0.0), 0.0)
@@ -102,9 +100,7 @@ class Interests:
             Signal(message.offset, event, time, None, 0, weight, []),
         )
 
-    def _user(
-        self, message: Message, user_id: str, users: dict[str, _User], read: Read
-    ) -> _User:
+    def _user(self, message: Message, user_id: str, users: dict[str, _User], read: Read) -> _User:
         user = users.get(user_id)
         if user is None:
             data = read(message.partition, user_id.encode())
@@ -112,5 +108,3 @@ class Interests:
             user = users[user_id] = _User(message.partition, interest)
         user.headers = carried(message.headers)
         return user
-
-

@@ -18,8 +18,6 @@ class Collector:
     def records(self) -> list[Record]:
         """One message for each subject and source."""
         return [
-            Record(
-                "signals", subject.encode(), schemas.encode(Signals(subject, source, entries))
-            )
+            Record("signals", subject.encode(), schemas.encode(Signals(subject, source, entries)))
             for (subject, source), entries in self._packs.items()
         ]

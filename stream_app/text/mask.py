@@ -107,7 +107,9 @@ def _compile(rule: MaskRule) -> re.Pattern[str]:
     try:
         return re.compile(rule.pattern, re.ASCII)
     except (re.error, ValueError) as error:
-        raise ValueError(f"mask rule {rule.kind}: {rule.pattern!r} is no pattern: {error}") from None
+        raise ValueError(
+            f"mask rule {rule.kind}: {rule.pattern!r} is no pattern: {error}"
+        ) from None
 
 
 def _choose(spans: list[Span]) -> list[Span]:

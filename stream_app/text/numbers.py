@@ -103,7 +103,7 @@ def _in_chain(text: str, start: int, end: int, budget: Budget) -> Iterator[Span]
                     break
                 dot = "." in gap
                 dotted, spaced = dotted or dot, spaced or not dot
-                dated = dated or j - 2 in dates and j - 2 >= i
+                dated = dated or (j - 2 in dates and j - 2 >= i)
             total += sizes[j]
             # Dots on some gaps only are decimals: "1299.00 1399.00".
             if total > _MOST_DIGITS or (dotted and spaced):

@@ -2,6 +2,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from traffic import round_trip
@@ -61,11 +62,12 @@ def test_check_tells_of_a_dead_broker() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's")
-def test_it_dies_with_a_killed_parent() -> None:
+def test_it_dies_with_a_killed_parent(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     program = (
-        "import time; from stream_app.broker.embedded import EmbeddedBroker\n"
-        f"EmbeddedBroker(port={port}).start(); print('up', flush=True); time.sleep(600)"
+        "import pathlib, time; from stream_app.broker.embedded import EmbeddedBroker\n"
+        f"EmbeddedBroker({port}, pathlib.Path({str(tmp_path / 'log')!r})).start()\n"
+        "print('up', flush=True); time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -46,7 +47,7 @@ async def read(
     values: list[bytes] = []
     async with asyncio.timeout(SECONDS), consumer:
         while len(values) < count:
-            batches: dict[TopicPartition, list[object]] = await consumer.getmany(timeout_ms=500)
+            batches: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=500)
             values += [record.value for batch in batches.values() for record in batch]
     return values
 

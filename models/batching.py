@@ -1,0 +1,165 @@
+"""Texts to outputs: identical texts once, similar lengths together, failures alone."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+
+from models.metrics import Floats
+from models.runtime import CPU, Model, Outputs
+from models.tokens import Encoding
+
+
+def plan(lengths: Sequence[int], *, max_rows: int = 32, token_budget: int = 512) -> list[list[int]]:
+    """Rows sorted by length and cut into sub-batches of little padding.
+
+    A sub-batch ends where the length passes 1.2 times its first plus 3, or where one row more
+    would exceed `max_rows` or `token_budget` (rows times longest; one row always fits). The
+    budget's default keeps a layer's activations within a core's cache.
+    """
+    batches: list[list[int]] = []
+    current: list[int] = []
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if current and (
+            len(current) == max_rows
+            or lengths[row] > 1.2 * lengths[current[0]] + 3
+            or (len(current) + 1) * lengths[row] > token_budget
+        ):
+            batches.append(current)
+            current = []
+        current.append(row)
+    if current:
+        batches.append(current)
+    return batches
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Outputs of one text."""
+
+    probabilities: Floats
+    intensity: float
+    embedding: Floats
+
+
+class Cache:
+    """The most recently used results by text, at most `size`; thread-safe."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._results: OrderedDict[str, Result] = OrderedDict()
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def get(self, text: str) -> Result | None:
+        with self._lock:
+            result = self._results.get(text)
+            if result is not None:
+                self._results.move_to_end(text)
+            return result
+
+    def put(self, text: str, result: Result) -> None:
+        with self._lock:
+            self._results[text] = result
+            self._results.move_to_end(text)
+            while len(self._results) > self._size:
+                self._results.popitem(last=False)
+
+
+class Inference:
+    """A model behind its batching, cache and threads; `infer` may be called at once by several.
+
+    A text's outputs do not depend on what it is batched with (see `models.graph`), so neither
+    batching nor the cache can show in them.
+    """
+
+    def __init__(self, model: Model, *, workers: int | None = None, cache_size: int = 4096) -> None:
+        """`workers`: sub-batches in flight at once, by default the model's threads."""
+        self.model = model
+        self.version = model.version
+        self.labels = model.labels
+        self.dimensions = model.dimensions
+        self.cache = Cache(cache_size)
+        # A GPU wants large sub-batches, a core small ones.
+        on_cpu = model.provider == CPU
+        self._limits = {} if on_cpu else {"max_rows": 256, "token_budget": 16384}
+        self._pool = ThreadPoolExecutor(workers or model.threads, thread_name_prefix="inference")
+
+    def close(self) -> None:
+        """End the threads; sub-batches under way finish."""
+        self._pool.shutdown()
+
+    def infer(self, texts: Sequence[str]) -> Outputs:
+        """Outputs of all texts; a text on which the model fails is in `errors` alone."""
+        results: dict[str, Result | Exception] = {}
+        missing: list[str] = []
+        for text in dict.fromkeys(texts):
+            known = self.cache.get(text)
+            if known is None:
+                missing.append(text)
+            else:
+                results[text] = known
+        encodings = self._encode(missing, results)
+        ready = list(encodings)
+        rows = plan([len(encodings[t]) for t in ready], **self._limits)
+        batches = [[ready[i] for i in batch] for batch in rows]
+        # Longest first: the last sub-batch to finish is a short one.
+        futures = [self._pool.submit(self._run, b, encodings) for b in reversed(batches)]
+        for future in futures:
+            for text, result in future.result().items():
+                results[text] = result
+                if isinstance(result, Result):
+                    self.cache.put(text, result)
+        return self._collect(texts, results)
+
+    def _encode(
+        self, texts: list[str], results: dict[str, Result | Exception]
+    ) -> dict[str, Encoding]:
+        """Encodings by text; failures go into `results`."""
+        try:
+            return dict(zip(texts, self.model.encode(texts), strict=True))
+        except Exception as error:
+            if len(texts) == 1:
+                results[texts[0]] = error
+                return {}
+            half = len(texts) // 2
+            return self._encode(texts[:half], results) | self._encode(texts[half:], results)
+
+    def _run(
+        self, texts: list[str], encodings: dict[str, Encoding]
+    ) -> dict[str, Result | Exception]:
+        """One sub-batch; halved on failure until the failing texts stand alone."""
+        try:
+            out = self.model.infer([encodings[text] for text in texts])
+        except Exception as error:
+            if len(texts) == 1:
+                return {texts[0]: error}
+            half = len(texts) // 2
+            return self._run(texts[:half], encodings) | self._run(texts[half:], encodings)
+        return {
+            text: Result(
+                out.probabilities[i].copy(), float(out.intensity[i]), out.embedding[i].copy()
+            )
+            for i, text in enumerate(texts)
+        }
+
+    def _collect(self, texts: Sequence[str], results: dict[str, Result | Exception]) -> Outputs:
+        outputs = Outputs(
+            np.zeros((len(texts), len(self.labels)), np.float32),
+            np.zeros(len(texts), np.float32),
+            np.zeros((len(texts), self.dimensions), np.float32),
+        )
+        for row, text in enumerate(texts):
+            result = results[text]
+            if isinstance(result, Exception):
+                outputs.errors[row] = result
+                continue
+            outputs.probabilities[row] = result.probabilities
+            outputs.intensity[row] = result.intensity
+            outputs.embedding[row] = result.embedding
+        return outputs

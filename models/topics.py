@@ -1,0 +1,57 @@
+"""Which topics of a profile a text is about, by its nearness to their descriptions."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.batching import Inference
+from models.metrics import Floats
+from schemas import Topic
+
+
+class TopicScorer:
+    """Scores texts against topics that are described in words, in any language of the model.
+
+    A topic's cosine is that of its nearest description, so a topic may be described from
+    several sides; the bundle's calibration turns it into a score of 0 to 1.
+    """
+
+    def __init__(
+        self,
+        descriptions: Sequence[tuple[str, Sequence[str]]],
+        inference: Inference,
+        *,
+        threshold: float = 0.5,
+    ) -> None:
+        """`descriptions`: topic id and its descriptions; below `threshold` a topic is not named."""
+        self.ids = [topic for topic, _ in descriptions]
+        self._threshold = threshold
+        self._calibration = inference.model.bundle.config.topics
+        flat = [text for _, texts in descriptions for text in texts]
+        outputs = inference.infer(flat)
+        for error in outputs.errors.values():
+            raise error
+        self._vectors = outputs.embedding
+        sizes = [len(texts) for _, texts in descriptions]
+        if not all(sizes):
+            raise ValueError("every topic needs at least one description")
+        self._starts = np.cumsum([0, *sizes[:-1]])
+
+    def score(self, embeddings: Floats) -> Floats:
+        """Scores [n, topics] of embeddings [n, dimensions]; a zero embedding scores zero."""
+        cosines = np.maximum.reduceat(embeddings @ self._vectors.T, self._starts, axis=1)
+        c = self._calibration
+        scores = 1 / (1 + np.exp(-c.slope * (cosines.astype(np.float64) - c.middle)))
+        scores[~embeddings.any(axis=1)] = 0
+        result: Floats = scores.astype(np.float32)
+        return result
+
+    def topics(self, embeddings: Floats) -> list[list[Topic]]:
+        """Topics over the threshold of each text, best first; none where nothing is near."""
+        named = []
+        for row in self.score(embeddings):
+            order = sorted(range(len(self.ids)), key=lambda i: (-row[i], self.ids[i]))
+            named.append(
+                [Topic(self.ids[i], float(row[i])) for i in order if row[i] >= self._threshold]
+            )
+        return named
