@@ -58,7 +58,7 @@ def text(config: Config, metrics: dict[str, Any]) -> str:
     table = [
         "| set | rows | accuracy | macro-F1 | texts/s |",
         "|---|---|---|---|---|",
-        f"| held out, three classes | {held_out['rows']} | {held_out['accuracy']:.3f} "
+        f"| held out, three classes, before int8 | {held_out['rows']} | {held_out['accuracy']:.3f} "
         f"| {held_out['macro_f1']:.3f} | |",
     ]
     evaluation = metrics.get("evaluation")
@@ -72,16 +72,17 @@ def text(config: Config, metrics: dict[str, Any]) -> str:
     where = ""
     if evaluation:
         m = evaluation["machine"]
+        how = ", without texts that the training data hold" if evaluation["unseen"] else ""
         where = (
-            f"\nMeasured on {evaluation['date']} ({m['cpu']}, {m['cores']} cores) with "
-            "`stream-app model evaluate`; sets without neutral labels are judged as two-class "
-            "tasks, texts that occur in the training data are left out.\n"
+            f"\nMeasured on {evaluation['date']} ({m['cpu']}, {m['cores']} cores) with\n"
+            f"`stream-app model evaluate`{how}. Sets without neutral labels are judged as\n"
+            "two-class tasks. The temperature was fitted on the held-out rows.\n"
         )
     fidelity = metrics.get("int8_against_float32")
     int8 = ""
     if fidelity:
         int8 = (
-            f"\nInt8 against float32 on {fidelity['texts']} texts: same label "
+            f"\nInt8 against float32 on the project's {fidelity['texts']} examples: same label "
             f"{fidelity['agreement']:.1%}, mean cosine of embeddings {fidelity['cosine']:.4f}.\n"
         )
     return f"""

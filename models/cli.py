@@ -169,6 +169,7 @@ def evaluate(
             "bundle": opened.version,
             "date": evaluation.today(),
             "machine": evaluation.machine(),
+            "unseen": unseen,
             "sets": sets,
         }
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,6 @@
 """JSON bytes to records and back, with reasons a person understands."""
 
 import re
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,9 +16,13 @@ class Invalid(ValueError):
     """The bytes are not a valid record; the message says why, without repeating the content."""
 
 
-@lru_cache(maxsize=64)
-def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind)
+_decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
+
+
+def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
+    if kind not in _decoders:
+        _decoders[kind] = msgspec.json.Decoder(kind)
+    return _decoders[kind]
 
 
 def decode(value: bytes | None, kind: type[T]) -> T:

@@ -101,6 +101,6 @@ def run(settings: Settings) -> None:
     pipeline = build(settings)
     if settings.metrics_port:
         metrics.serve(settings.metrics_port)
-    log.info("model %s on %s", pipeline.inference.version, pipeline.inference.provider)
+    log.info("model %s on %s", pipeline.inference.version, pipeline.inference.model.provider)
     worker = create_worker(settings, pipeline)
     faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False).execute_from_commandline()

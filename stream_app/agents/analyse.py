@@ -13,6 +13,6 @@ def add(worker: Worker) -> None:
         prefix=worker.settings.prefix,
         rows=worker.settings.batch_rows,
         size=worker.settings.batch_bytes,
-        threads=worker.pipeline.inference.threads,
+        threads=worker.pipeline.inference.model.threads,
     )
     register(worker, shell, "reviews")

@@ -1,5 +1,6 @@
 """How a subject does, read off its record."""
 
+import math
 from collections import Counter
 
 from schemas import Evidence, Topic, Trend, Window
@@ -58,7 +59,7 @@ def _top(subject: Subject) -> list[Topic]:
 def _popularity(subject: Subject, windows: Windows, half_life: float) -> float:
     """Weights of all windows, each decayed from its start to the newest window's."""
     newest = windows.index(subject.clock)
-    return sum(
+    return math.fsum(
         counts.weight * 0.5 ** ((newest - index) * windows.seconds / half_life)
         for index, counts in sorted(subject.windows.items())
     )

@@ -1,7 +1,7 @@
 """Reviews to analyses, severe alerts and signals."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from stream_app.text.mask import Masker
 from stream_app.text.prepare import Prepared, prepare
 
 STAGE = "analyse"
-SIGN: dict[Sentiment, int] = {"negative": -1, "neutral": 0, "positive": 1}
+SIGN: dict[Sentiment, Literal[-1, 0, 1]] = {"negative": -1, "neutral": 0, "positive": 1}
 
 
 class _Read(NamedTuple):
@@ -68,10 +68,10 @@ class Analyse:
         signals = Collector()
         for row, entry in enumerate(readable):
             if row in outputs.errors:
-                error = Invalid(
+                failed = Invalid(
                     f"the model failed on this text: {type(outputs.errors[row]).__name__}"
                 )
-                records.append(dead(entry.message, error, STAGE))
+                records.append(dead(entry.message, failed, STAGE))
                 continue
             analysis = self._analysis(
                 entry,
@@ -112,7 +112,8 @@ class Analyse:
         topics: list[Topic],
     ) -> Analysis:
         message, review, time, prepared = entry
-        named = dict(zip(self._inference.labels, (float(p) for p in probabilities), strict=True))
+        labels = cast(Sequence[Sentiment], self._inference.labels)
+        named = dict(zip(labels, (float(p) for p in probabilities), strict=True))
         for kind, count in prepared.masked.items():
             metrics.MASKED.labels(kind).inc(count)
         return Analysis(
@@ -122,7 +123,7 @@ class Analyse:
             stars=review.stars,
             text=prepared.text,
             language=prepared.language,
-            sentiment=max(named, key=named.__getitem__),
+            sentiment=max(named, key=lambda label: named[label]),
             probabilities=named,
             intensity=intensity,
             topics=topics,

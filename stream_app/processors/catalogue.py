@@ -37,8 +37,8 @@ class CatalogueProcessor:
         outputs = self._inference.infer([_text(item) for _, item in readable])
         for row, (message, item) in enumerate(readable):
             if row in outputs.errors:
-                error = Invalid(f"the model failed on it: {type(outputs.errors[row]).__name__}")
-                records.append(dead(message, error, STAGE))
+                failed = Invalid(f"the model failed on it: {type(outputs.errors[row]).__name__}")
+                records.append(dead(message, failed, STAGE))
                 continue
             vector: np.ndarray = outputs.embedding[row]
             value = schemas.encode(ItemVector(item, pack(vector), self._inference.version))

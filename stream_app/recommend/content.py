@@ -1,5 +1,6 @@
 """Items like those that the user liked, unlike those that they did not."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -47,10 +48,14 @@ class Content:
 
     def reason(self, user: Interest, row: int, items: Catalogue) -> Reason | None:
         target = items.vectors[row]
+        balance: dict[int, float] = defaultdict(float)
+        for event in user.events:
+            balance[event.item] += self._weight(user, event)
         best, most = None, 0.0
         for event in user.events:
             known = items.row(event.item)
-            if known is None or event.value <= 0:
+            # What was bought and then complained of is no reason for more of its kind.
+            if known is None or event.value <= 0 or balance[event.item] <= 0:
                 continue
             likeness = float(items.vectors[known] @ target)
             if likeness >= MIN_LIKENESS and likeness * self._weight(user, event) > most:

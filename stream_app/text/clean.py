@@ -72,10 +72,14 @@ _FOLDED: Final = re.compile(f"[{''.join(map(chr, _FOLD))}]")
 _NEEDS_EMOJI: Final = re.compile("[\u200d\ufe0f\U000e0000-\U000e007f]")
 
 
+def _fold_one(match: re.Match[str]) -> str:
+    return _FOLD[ord(match[0])]
+
+
 def _fold(text: str) -> str:
     text = _DROPPED.sub("", text)
     if not text.isascii():
-        text = unicodedata.normalize("NFC", _FOLDED.sub(lambda m: _FOLD[ord(m[0])], text))
+        text = unicodedata.normalize("NFC", _FOLDED.sub(_fold_one, text))
         if _NEEDS_EMOJI.search(text):
             text = _EMOJI_ONLY.sub(r"\1", text)
         text = _STACKED_MARKS.sub(r"\1", text)
@@ -102,130 +106,16 @@ _TAG: Final = re.compile(
     r"|(?:\s++[a-z-]++\s*+=\s*+(?:\"[^\"<]*+\"|'[^'<]*+'|[^\s<>]*+))++)",
     re.I,
 )
-_INLINE: Final = frozenset(
-    [
-        "a",
-        "abbr",
-        "acronym",
-        "b",
-        "bdi",
-        "bdo",
-        "big",
-        "cite",
-        "code",
-        "data",
-        "del",
-        "dfn",
-        "em",
-        "font",
-        "i",
-        "ins",
-        "kbd",
-        "label",
-        "mark",
-        "meter",
-        "nobr",
-        "output",
-        "q",
-        "rp",
-        "rt",
-        "ruby",
-        "s",
-        "samp",
-        "small",
-        "span",
-        "strike",
-        "strong",
-        "sub",
-        "sup",
-        "time",
-        "tt",
-        "u",
-        "var",
-        "wbr",
-    ]
+_INLINE: Final = re.compile(
+    "a|abbr|acronym|b|bd[io]|big|cite|code|data|del|dfn|em|font|i|ins|kbd|label|mark|meter|nobr"
+    "|output|q|r[pt]|ruby|s|samp|small|span|strike|strong|su[bp]|time|tt|u|var|wbr"
 )
-_BLOCK: Final = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "audio",
-        "base",
-        "blockquote",
-        "body",
-        "br",
-        "button",
-        "canvas",
-        "caption",
-        "center",
-        "col",
-        "colgroup",
-        "dd",
-        "details",
-        "dialog",
-        "dir",
-        "div",
-        "dl",
-        "dt",
-        "embed",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "frame",
-        "frameset",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "head",
-        "header",
-        "hgroup",
-        "hr",
-        "html",
-        "img",
-        "input",
-        "legend",
-        "li",
-        "link",
-        "main",
-        "map",
-        "math",
-        "menu",
-        "meta",
-        "nav",
-        "object",
-        "ol",
-        "optgroup",
-        "option",
-        "p",
-        "param",
-        "picture",
-        "pre",
-        "progress",
-        "search",
-        "section",
-        "select",
-        "source",
-        "summary",
-        "svg",
-        "table",
-        "tbody",
-        "td",
-        "textarea",
-        "tfoot",
-        "th",
-        "thead",
-        "title",
-        "tr",
-        "track",
-        "ul",
-        "video",
-    ]
+_BLOCK: Final = re.compile(
+    "address|article|aside|audio|base|blockquote|body|br|button|canvas|caption|center|col|colgroup"
+    "|d[dlt]|details|dialog|dir|div|embed|fieldset|figcaption|figure|footer|form|frame|frameset"
+    "|h[1-6r]|head|header|hgroup|html|img|input|legend|li|link|main|map|math|menu|meta|nav|object"
+    "|[ou]l|optgroup|option|p|param|picture|pre|progress|search|section|select|source|summary|svg"
+    "|table|tbody|t[dhr]|textarea|tfoot|thead|title|track|video"
 )
 
 
@@ -237,10 +127,11 @@ def _strip_tag(match: re.Match[str]) -> str:
     closing, name, rest = match[1], match[2].lower(), match[3]
     has_attribute = "=" in rest
     bare = not rest.strip(" \t\n/>")
-    if name in _INLINE or name in _BLOCK:
+    inline = _INLINE.fullmatch(name) is not None
+    if inline or _BLOCK.fullmatch(name):
         if len(name) == 1 and not (bare or has_attribute):
             return match[0]
-        return "" if name in _INLINE else " "
+        return "" if inline else " "
     return " " if closing or has_attribute or ":" in name else match[0]
 
 
@@ -250,12 +141,16 @@ def _visible(text: str) -> str:
     parser = LexborHTMLParser(protected)
     parser.strip_tags(list(_HIDDEN_NAMES), recursive=True)
     root = parser.root
-    return root.text(separator=" ") if root is not None else ""
+    return root.text() if root is not None else ""
+
+
+def _decode(match: re.Match[str]) -> str:
+    return html.unescape(match[0])
 
 
 def _strip_markup(text: str) -> str:
     if "&" in text:
-        text = _ENTITY.sub(lambda m: html.unescape(m[0]), _ESCAPED_AMPERSAND.sub("&", text))
+        text = _ENTITY.sub(_decode, _ESCAPED_AMPERSAND.sub("&", text))
     if "<" in text:
         if _HAS_HIDDEN.search(text):
             text = _visible(text)

@@ -21,9 +21,8 @@ def language(text: str) -> Language:
     """Return "zh", "en" or "other" by what most of the text is written in.
 
     Han characters count as Chinese, plain Latin letters as English, all other letters (kana,
-    Cyrillic, é) as other; placeholders count for nothing. Script cannot tell English from a language
-    written in the same letters without accents, nor Chinese from Japanese without kana. A text
-    without letters is "other".
+    Cyrillic, é) as other; placeholders count for nothing. Script cannot tell English from another
+    language without accents, nor Chinese from Japanese without kana. No letters are "other".
     """
     if "[" in text:
         text = _PLACEHOLDER.sub("", text)

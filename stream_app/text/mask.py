@@ -27,11 +27,11 @@ _EMAIL: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class MaskRule:
-    """A profile's own number: all that matches `pattern` (its first group, if it has one) is `kind`.
+    """A profile's own kind of number.
 
     kind: upper-case letters and underscores, such as ORDER or PASSPORT.
-    pattern: a regular expression of `re`, compiled with `re.ASCII`, so that `\\b` also stands between
-        a Chinese character and a letter. It sees cleaned text.
+    pattern: a regular expression; its first group is masked, or all of it if it has none. It sees
+        cleaned text and is compiled with `re.ASCII`: `\\b` parts a Chinese character and a letter.
     """
 
     kind: str
@@ -55,7 +55,7 @@ class Masker:
         self._rules = [(rule.kind, _compile(rule)) for rule in rules]
 
     def mask(self, text: str) -> Masked:
-        """Return `text` with personal data replaced. Idempotent: placeholders are never looked into.
+        """Return `text` with personal data replaced. Idempotent: placeholders are left alone.
 
         Of overlapping candidates the longest wins, then the surest kind, then the leftmost.
         """

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import phonenumbers
@@ -88,7 +89,7 @@ def find_numbers(text: str, budget: Budget) -> Iterator[Span]:
 def _in_chain(text: str, start: int, end: int, budget: Budget) -> Iterator[Span]:
     groups = [m.span() for m in _GROUP.finditer(text, start, end)]
     sizes = [b - a for a, b in groups]
-    gaps = [text[a:b] for (_, a), (b, _) in zip(groups, groups[1:], strict=False)]
+    gaps = [text[a:b] for (_, a), (b, _) in pairwise(groups)]
     dates = _date_starts(text, groups)
     digits = "".join(text[a:b] for a, b in groups)
     offset = 0

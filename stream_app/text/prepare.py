@@ -17,5 +17,11 @@ class Prepared(NamedTuple):
 
 def prepare(raw: str, masker: Masker) -> Prepared:
     """Clean, then mask. Pure and idempotent; the text may come out empty."""
-    text, masked = masker.mask(clean(raw))
+    text, counts = masker.mask(clean(raw))
+    masked = dict(counts)
+    # A placeholder may uncover what the number beside it hid: "0100000000www.x.cn".
+    while counts and (cleaned := clean(text)) != text:
+        text, counts = masker.mask(cleaned)
+        for kind, count in counts.items():
+            masked[kind] = masked.get(kind, 0) + count
     return Prepared(text, language(text), masked)

@@ -10,14 +10,25 @@ from stream_app.text.clean import clean
 
 FRAGMENTS = st.sampled_from(
     [
-        "<", ">", "&", ";", "/", '"', "'", "=", "!", "--", "#", " ", "\n", "<b>", "</b>", "<p ",
-        "<br/>", "<script>", "</script>", "<style>", "<!--", "-->", "<a href='", "&amp;", "&lt;",
-        "&gt", "&#60;", "&#x3c", "&am", "p;", "&nbsp;", "lt;", "script", "x", "好", "，", "。。", "！",
-        "http", "://", "www.", "t.cn/", "a.com", "[URL]", "[", "]", "*", "1", "３", "＜", "＞", "＆",
-        "\u200b", "\u200d", "\ufe0f", "\u20e3", "\u202e", "\u0301", "\u0327", "e", "\u1100", "\u1161",
-        "👩", "🏽", "🏴", "\U000e0067", "\U000e007f", "❤", "\x00", "\ud800", "\u3000", "🇨🇳",
+        *"<>&;/\"'=!#[]*1e好， ３＜＞＆\n\x00\u3000❤👩🏽🏴\U000e0067\U000e007f\ud800\u1100\u1161\u0301\u0327",
+        *"\u200b\u200d\ufe0f\u20e3\u202e",
+        *("--", "<b>", "</b>", "<p ", "<br/>", "<script>", "</script>", "<style>", "<!--", "-->"),
+        *(
+            "<a href='",
+            "&amp;",
+            "&lt;",
+            "&gt",
+            "&#60;",
+            "&#x3c",
+            "&am",
+            "p;",
+            "&nbsp;",
+            "lt;",
+            "x=",
+        ),
+        *("script", "。。", "！！", "http", "://", "www.", "t.cn/", "a.com", "[URL]", "🇨🇳"),
     ]
-)  # fmt: skip
+)
 ANY_TEXT = st.one_of(
     st.text(max_size=100),
     st.text(st.characters(codec=None), max_size=60),
@@ -63,7 +74,7 @@ def test_plain_text_keeps_its_words(text: str) -> None:
         ("<b>13</b>8<i class='x>y'>0013</i>8000", "13800138000"),
         ("&lt;b&gt;bold&lt;/b&gt; &amp;amp;lt;i&amp;amp;gt;x", "bold x"),
         ("AT&amp;T, R&D, a&copy=2", "AT&T, R&D, a&copy=2"),
-        ("a<script>if (a<b) alert('</p>')</script>b<style>p{}</style>c", "a b c"),
+        ("a<script>if (a<b) alert('</p>')</script>b<style>p{}</style>c", "abc"),
         ("good<script>never closed", "good"),
         ("<!-- note -->kept", "kept"),
         ("<a href='http://x.cn/1' good", "good"),
@@ -78,7 +89,8 @@ def test_plain_text_keeps_its_words(text: str) -> None:
         ("棒!!!!!!好。。。。。。真?!?!?!?!?!", "棒!!!好。。。真?!?!?!"),
         ("★★★★★ ***** *********", "★★★★★ ***** *****"),
         ("e\u0301 Z\u0300\u0301\u0302\u0303\u0304", "é Z\u0300\u0301"),
-        ("👨\u200d👩\u200d👧 ❤\ufe0f 👍🏽 1\ufe0f\u20e3 🇨🇳 a\u200db", "👨\u200d👩\u200d👧 ❤\ufe0f 👍🏽 1\ufe0f\u20e3 🇨🇳 ab"),
+        ("👨\u200d👩\u200d👧 a\u200db", "👨\u200d👩\u200d👧 ab"),
+        ("❤\ufe0f 👍🏽 1\ufe0f\u20e3 🇨🇳", "❤\ufe0f 👍🏽 1\ufe0f\u20e3 🇨🇳"),
         ("  a\t\r\n b\x00c\u3000d  ", "a bc d"),
         ("[PHONE] [ID] [URL]", "[PHONE] [ID] [URL]"),
         ("", ""),

@@ -48,9 +48,7 @@ def test_hidden_numbers_are_masked(
             st.one_of(
                 PERSONAL.map(lambda p: p.written),
                 HARMLESS,
-                st.sampled_from(
-                    ["<", ">", "&", "<b>", "http://", "www.", "/", " ", "好", "!!", "["]
-                ),
+                st.sampled_from(["<", ">", "&", "<b>", "http://", "www.", " ", "好", "!!", "["]),
             ),
             max_size=8,
         ).map("".join),

@@ -1,0 +1,274 @@
+"""`stream-app`: every command, thin over the rooms."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from models.bundle import BundleError
+from models.cli import model
+from stream_app import settings as settings_module
+from stream_app.broker import BrokerError
+from stream_app.profiles import ProfileError
+from stream_app.settings import Settings, SettingsError
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def friendly(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Errors that a person can mend become one line and exit code 1."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        from aiokafka.errors import KafkaConnectionError, KafkaError
+
+        from stream_app.app import TopicsError
+        from stream_app.files import LineError
+
+        try:
+            return command(*args, **kwargs)
+        except KafkaConnectionError as error:
+            raise click.ClickException(
+                f"no broker answers: {error}; `stream-app broker` starts one"
+            ) from error
+        except (
+            BrokerError, BundleError, ProfileError, SettingsError, TopicsError, LineError, KafkaError
+        ) as error:  # fmt: skip
+            raise click.ClickException(str(error)) from error
+
+    return wrapped
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", type=FILE, help="Settings, TOML. Default: stream-app.toml if it exists.")
+@click.option("--broker", help="Bootstrap servers, host:port[,host:port].")
+@click.option("--profile", help="shop, news, finance, support, or a TOML file.")
+@click.version_option(package_name="stream-app")
+@click.pass_context
+def main(
+    context: click.Context, config: Path | None, broker: str | None, profile: str | None
+) -> None:
+    """Reviews, comments and questions understood while they arrive.
+
+    \b
+    stream-app demo                      all of it, on this machine
+    stream-app broker                    a broker to play with
+    stream-app topics create             what the worker needs
+    stream-app worker                    process
+    stream-app send reviews.jsonl        feed
+    stream-app tail alerts               watch
+    """
+    try:
+        context.obj = settings_module.load(config, broker=broker, profile=profile)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+main.add_command(model)
+
+
+@main.command()
+@click.option("--kafka", is_flag=True, help="Apache Kafka from its Maven jars; needs a JDK 17+.")
+@click.option("--nodes", type=click.IntRange(1, 9), default=1, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), help="Default: any free one.")
+@friendly
+def broker(kafka: bool, nodes: int, port: int | None) -> None:
+    """Run a broker on loopback until Ctrl-C. Data is not kept.
+
+    \b
+    stream-app broker --port 9092
+    stream-app broker --kafka --nodes 3
+    """
+    from stream_app.broker import serve
+    from stream_app.broker.embedded import EmbeddedBroker
+    from stream_app.broker.kafka import KafkaCluster
+
+    if nodes > 1 and not kafka:
+        raise click.UsageError("--nodes needs --kafka: the embedded broker is a single one")
+    serve(KafkaCluster(nodes, port=port) if kafka else EmbeddedBroker(port))
+
+
+@main.group()
+def topics() -> None:
+    """Create and list the topics."""
+
+
+@topics.command("create")
+@click.pass_obj
+@friendly
+def topics_create(settings: Settings) -> None:
+    """Create what is missing; what exists is left as it is."""
+    from stream_app import topics as topics_module
+
+    created = asyncio.run(topics_module.create(settings))
+    click.echo(f"created {', '.join(created)}" if created else "all topics are there")
+
+
+@topics.command("list")
+@click.pass_obj
+@friendly
+def topics_list(settings: Settings) -> None:
+    """Every topic, its key, its writer and its partitions on the broker."""
+    from stream_app import topics as topics_module
+
+    counts = asyncio.run(topics_module.partitions(settings))
+    for spec in topics_module.TOPICS:
+        name = topics_module.full_name(settings, spec.name)
+        kept = "compacted" if spec.compacted else "by time"
+        click.echo(
+            f"{name:<24} {counts[name]:>3} partitions  key {spec.key:<12} {kept:<10} "
+            f"written by {spec.writer}"
+        )
+
+
+@main.command()
+@click.option("--data-dir", type=click.Path(file_okay=False), help="This worker's tables.")
+@click.option("--log-level", default="INFO", show_default=True)
+@click.pass_obj
+@friendly
+def worker(settings: Settings, data_dir: str | None, log_level: str) -> None:
+    """Process until SIGTERM. Start more, each with its own --data-dir, to share the load."""
+    import msgspec
+
+    from stream_app import app
+
+    logging.basicConfig(
+        level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for noisy in ("aiokafka", "faust", "mode"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    if data_dir:
+        settings = msgspec.structs.replace(settings, data_dir=data_dir)
+    app.run(settings)
+
+
+@main.command()
+@click.argument("file", type=FILE)
+@click.option("--topic", default="reviews", show_default=True, help="Of lines without envelope.")
+@click.pass_obj
+@friendly
+def send(settings: Settings, file: Path, topic: str) -> None:
+    """Send a JSONL file; returns when the broker has confirmed every line.
+
+    A line is a record, or {"topic": …, "key": …, "value": …} to mix topics in one file.
+
+    \b
+    stream-app send reviews.jsonl
+    stream-app send --topic items catalogue.jsonl
+    """
+    from tqdm import tqdm
+
+    from stream_app.files import read
+    from stream_app.sending import send_all
+
+    total = sum(1 for line in file.open("rb") if line.strip())
+    with tqdm(total=total, unit="msg", file=sys.stderr, disable=None) as bar:
+        delivered = asyncio.run(send_all(settings, read(file, topic), bar.update))
+    click.echo(f"{delivered} delivered")
+
+
+@main.command()
+@click.argument("topic")
+@click.option("--json", "as_json", is_flag=True, help="The values as they are, one a line.")
+@click.option("--from-beginning", is_flag=True)
+@click.option("--max", "most", type=int, default=0, help="End after this many; 0: never.")
+@click.pass_obj
+@friendly
+def tail(settings: Settings, topic: str, as_json: bool, from_beginning: bool, most: int) -> None:
+    """Follow a topic.
+
+    \b
+    stream-app tail alerts
+    stream-app tail dead-letters --from-beginning
+    stream-app tail analyses --json | jq .sentiment
+    """
+    from stream_app.tailing import follow
+
+    try:
+        asyncio.run(follow(settings, topic, as_json, from_beginning, most))
+    except KeyboardInterrupt:
+        click.echo("", err=True)
+
+
+@main.command()
+@click.argument("file", type=FILE)
+@click.option("--topic", default="reviews", show_default=True, help="Of lines without envelope.")
+@click.option("--state", is_flag=True, help="Put out the tables' final state too.")
+@click.option("--text-column", help="FILE is CSV or TSV: the column that holds the reviews.")
+@click.pass_obj
+@friendly
+def replay(
+    settings: Settings, file: Path, topic: str, state: bool, text_column: str | None
+) -> None:
+    """The whole flow without Kafka: a file in, all outputs as JSONL out.
+
+    \b
+    stream-app replay events.jsonl --state > outputs.jsonl
+    stream-app replay reviews.csv --text-column text > outputs.jsonl
+    """
+    from tqdm import tqdm
+
+    from stream_app.files import line, read, read_column
+    from stream_app.pipeline import build
+    from stream_app.replay import Replay
+
+    run = Replay(build(settings), settings.partitions)
+    messages = read_column(file, text_column) if text_column else read(file, topic)
+    with tqdm(messages, unit="msg", file=sys.stderr, disable=None) as counted:
+        for output in run.run(counted):
+            sys.stdout.write(line(output) + "\n")
+    if state:
+        for table, records in (("interests", run.interests()), ("subjects", run.subjects())):
+            for key, record in records.items():
+                sys.stdout.write(line(table=table, key=key, value=record) + "\n")
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("schemas/generated"))
+@click.option("--check", is_flag=True, help="Write nothing; fail if the files are not up to date.")
+def schemas(out: Path, check: bool) -> None:
+    """Write JSON Schemas and the AsyncAPI document from the records."""
+    from stream_app.contracts import documents
+
+    stale = []
+    for name, text in documents().items():
+        path = out / name
+        if check and (not path.exists() or path.read_text(encoding="utf-8") != text):
+            stale.append(name)
+        elif not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    if stale:
+        raise click.ClickException(f"not up to date: {', '.join(stale)}; run `stream-app schemas`")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+@friendly
+def doctor(settings: Settings, as_json: bool) -> None:
+    """Check Python, bundle, execution provider, profile, broker and topics."""
+    from stream_app.doctor import examine, show
+
+    findings = asyncio.run(examine(settings))
+    show(findings, as_json)
+    if not all(finding.ok for finding in findings):
+        raise SystemExit(1)
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="End when every input is accounted for.")
+@click.option("--json", "as_json", is_flag=True, help="No live view; one JSON object at the end.")
+@click.option("--kafka", is_flag=True, help="On Apache Kafka instead of the embedded broker.")
+@click.pass_obj
+@friendly
+def demo(settings: Settings, once: bool, as_json: bool, kafka: bool) -> None:
+    """Broker, worker and a week of a shop's reviews, on this machine, live."""
+    from stream_app.demo.run import run
+
+    raise SystemExit(run(settings, once=once, as_json=as_json, kafka=kafka))
