@@ -90,6 +90,8 @@ def create_worker(settings: Settings, pipeline: Pipeline) -> Worker:
             await asyncio.gather(*(broadcast.run() for broadcast in broadcasts))
         except Exception as error:
             die("broadcast", error)
+        finally:
+            await worker.outbox.stop()
 
     app.task(follow)
     return worker

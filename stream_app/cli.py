@@ -37,8 +37,14 @@ def friendly(command: Callable[..., Any]) -> Callable[..., Any]:
                 f"no broker answers: {error}; `stream-app broker` starts one"
             ) from error
         except (
-            BrokerError, BundleError, ProfileError, SettingsError, TopicsError, LineError, KafkaError
-        ) as error:  # fmt: skip
+            BrokerError,
+            BundleError,
+            ProfileError,
+            SettingsError,
+            TopicsError,
+            LineError,
+            KafkaError,
+        ) as error:
             raise click.ClickException(str(error)) from error
 
     return wrapped
@@ -272,3 +278,7 @@ def demo(settings: Settings, once: bool, as_json: bool, kafka: bool) -> None:
     from stream_app.demo.run import run
 
     raise SystemExit(run(settings, once=once, as_json=as_json, kafka=kafka))
+
+
+if __name__ == "__main__":
+    main()

@@ -83,9 +83,10 @@ def render(topic: str, key: bytes | None, value: bytes | None, headers: dict[str
             return "\n".join(lines)
         case "trends":
             surge = " [red]surge[/]" if record.get("surge") else ""
+            popularity = f"popularity {record['popularity']:.1f}"
             body = (
                 f"{escape(record['subject']):<24} {record['reviews']} reviews, "
-                f"{record['negative_share']:.0%} negative, popularity {record['popularity']:.1f}{surge}"
+                f"{record['negative_share']:.0%} negative, {popularity}{surge}"
             )
         case _:
             body = escape(value.decode("utf-8", "replace")[:500])

@@ -61,8 +61,8 @@ class SurgeRule(msgspec.Struct, frozen=True):
     """How far a verdict looks back, span and baseline together: half of the ring."""
     half_life: float = 48.0
     """Of a window's weight in the baseline."""
-    spans: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16)
-    alpha: float = 1.75e-3
+    spans: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16)
+    alpha: float = 2e-3
     """Highest combined p-value of a surge: one false alarm in 1,000 quiet windows or fewer."""
     odds: float = 1.5
     """Least rise of the odds of a negative review: with many reviews a trifle is significant."""

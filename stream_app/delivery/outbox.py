@@ -34,10 +34,13 @@ class Outbox:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
 
     async def start(self) -> None:
-        """Connect. Must run on the loop that will send."""
-        if self._producer is None:
+        """Connect, once however often it is called. Must run on the loop that will send."""
+        async with self._starting:
+            if self._producer is not None:
+                return
             producer = AIOKafkaProducer(
                 bootstrap_servers=self._settings.broker,
                 acks="all",
@@ -69,7 +72,7 @@ class Outbox:
                     full_name(self._settings, record.topic),
                     record.value,
                     key=record.key,
-                    headers=record.headers or None,
+                    headers=list(record.headers),
                 )
             )
         for change in changes:
