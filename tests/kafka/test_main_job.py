@@ -1,0 +1,187 @@
+"""The main job on a broker: everything accounted for, state equal to replay, whatever is killed."""
+
+import json
+import math
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from load import events, items
+from workers import WorkerProcess, lag, newest, read_all, table, until
+
+from stream_app import topics
+from stream_app.broker import Broker
+from stream_app.broker.kafka import KafkaCluster
+from stream_app.delivery.message import Record
+from stream_app.interests import record
+from stream_app.pipeline import build
+from stream_app.replay import Replay, describe
+from stream_app.sending import send_all
+from stream_app.settings import Settings, load
+
+COUNT = 5000
+
+
+def differences(live: Any, oracle: Any, path: str = "") -> list[str]:
+    """Where two structures differ, numbers by more than 1e-5 (relative above 1)."""
+    if isinstance(live, dict) and isinstance(oracle, dict):
+        missing = [f"{path}/{key} only in one" for key in live.keys() ^ oracle.keys()]
+        shared = sorted(live.keys() & oracle.keys())
+        return missing + [d for k in shared for d in differences(live[k], oracle[k], f"{path}/{k}")]
+    if isinstance(live, list | tuple) and isinstance(oracle, list | tuple):
+        if len(live) != len(oracle):
+            return [f"{path}: {len(live)} against {len(oracle)} entries"]
+        pairs = enumerate(zip(live, oracle, strict=True))
+        return [d for i, (a, b) in pairs for d in differences(a, b, f"{path}/{i}")]
+    if isinstance(live, float) or isinstance(oracle, float):
+        close = math.isclose(live, oracle, rel_tol=1e-5, abs_tol=1e-5)
+        return [] if close else [f"{path}: {live} against {oracle}"]
+    return [] if live == oracle else [f"{path}: {live} against {oracle}"]
+
+
+def settings_for(broker: Broker, name: str) -> Settings:
+    return load(
+        environ={}, broker=broker.bootstrap, app=name, prefix=f"{name}.", session_timeout=6.0
+    )
+
+
+def place(headers: dict[str, bytes]) -> tuple[str, int, int]:
+    get = "__connect.errors.{}".format
+    return (
+        headers[get("topic")].decode(),
+        int(headers[get("partition")]),
+        int(headers[get("offset")]),
+    )
+
+
+async def accounted(settings: Settings) -> tuple[int, list[str]]:
+    """How many reviews and behaviours there are, and those in neither outputs nor dead letters."""
+    analysed = Counter()
+    for message in await read_all(settings, settings.prefix + "analyses"):
+        source = json.loads(message.value)["source"]
+        analysed[source["topic"], source["partition"], source["offset"]] += 1
+    dead = Counter(
+        place(dict(m.headers)) for m in await read_all(settings, settings.prefix + "dead-letters")
+    )
+    applied = {
+        user: json.loads(value)["applied"]
+        for user, value in (await newest(settings, settings.prefix + "recommendations")).items()
+    }
+    lost, total = [], 0
+    for name in ("reviews", "behaviours"):
+        for message in await read_all(settings, settings.prefix + name):
+            total += 1
+            where = (name, message.partition, message.offset)
+            if name == "reviews":
+                done = where in analysed
+            else:
+                user = applied.get(message.key.decode(), {})
+                done = user.get(f"behaviours/{message.partition}", -1) >= message.offset
+                done = done and where not in dead
+            if done == (where in dead):
+                lost.append(f"{where}: {'in both' if done else 'lost'}")
+    return total, lost
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(420)
+async def test_a_killed_worker_changes_nothing(kafka: KafkaCluster, tmp_path: Path) -> None:
+    """Two workers, one killed in the middle and its state deleted: nothing is lost, and the
+    tables, trends and open surges are those of `replay`, field by field."""
+    settings = settings_for(kafka, "killed")
+    await topics.create(settings)
+    catalogue, load_ = list(items()), events(COUNT, until=time.time())
+    await send_all(settings, catalogue, lambda n: None)
+    await send_all(settings, load_, lambda n: None)
+    workers = [WorkerProcess(settings, tmp_path, name) for name in ("one", "two")]
+    try:
+        for worker in workers:
+            worker.start()
+
+        async def some(count: int) -> bool:
+            assert all(worker.alive() for worker in workers), [w.said() for w in workers]
+            return len(await read_all(settings, settings.prefix + "analyses")) > count
+
+        await until(lambda: some(int(COUNT * 0.4)), 150, "two fifths analysed")
+        workers[1].kill()
+        workers[1].delete_state()
+        workers[1].start()
+
+        async def drained() -> bool:
+            assert all(worker.alive() for worker in workers), [w.said() for w in workers]
+            return await lag(settings) == 0
+
+        await until(drained, 200, "all inputs committed")
+        assert [worker.terminate() for worker in workers] == [0, 0]
+    finally:
+        for worker in workers:
+            if worker.alive():
+                worker.kill()
+
+    total, lost = await accounted(settings)
+    assert lost == []
+    assert total == sum(1 for entry in load_)
+
+    pipeline = build(settings)
+    oracle = Replay(pipeline, settings.partitions)
+    outputs = list(oracle.run([*catalogue, *load_]))
+    interests = {
+        user: record.readable(record.decode(value))
+        for user, value in (await table(settings, "interests")).items()
+    }
+    subjects = {
+        name: describe(pipeline, value)
+        for name, value in (await table(settings, "subjects")).items()
+    }
+    trends = {
+        key: msgspec.json.decode(value)
+        for key, value in (await newest(settings, settings.prefix + "trends")).items()
+    }
+    expected = {
+        o.key.decode(): msgspec.json.decode(o.value)
+        for o in outputs
+        if o.topic == "trends" and o.key and o.value
+    }
+    assert differences(interests, oracle.interests()) == []
+    assert differences(subjects, oracle.subjects()) == []
+    assert differences(trends, expected) == []
+    assert len(interests) == 400
+    # The planted surge is there: equal emptiness would prove nothing.
+    assert subjects["item:p-101"]["open"]
+
+
+async def test_a_stranger_sees_the_whole_way(any_broker: Broker, tmp_path: Path) -> None:
+    """One review: analysis, recommendation, alert, trend; its trace context travels along."""
+    settings = settings_for(any_broker, "stranger")
+    if not isinstance(any_broker, KafkaCluster):
+        settings = msgspec.structs.replace(settings, idempotent=False, fetch_wait_ms=100)
+    await topics.create(settings)
+    worker = WorkerProcess(settings, tmp_path, "only")
+    worker.start()
+    review = {"review_id": "r1", "user_id": "u1", "item_id": "p-101", "time": time.time(),
+              "text": "充电的时候着火了，太危险了！"}  # fmt: skip
+    try:
+        await send_all(settings, items(), lambda n: None)
+        await send_all(
+            settings, [Record("reviews", b"r1", json.dumps(review).encode())], lambda n: None
+        )
+
+        async def answered() -> bool:
+            assert worker.alive(), worker.said()
+            alerts = await read_all(settings, settings.prefix + "alerts")
+            ranked = await read_all(settings, settings.prefix + "recommendations")
+            seen = await read_all(settings, settings.prefix + "trends")
+            return bool(alerts and ranked and seen)
+
+        await until(answered, 60, "alert, recommendation and trend")
+        assert worker.terminate() == 0
+    finally:
+        if worker.alive():
+            worker.kill()
+    (analysis,) = await read_all(settings, settings.prefix + "analyses")
+    assert json.loads(analysis.value)["sentiment"] == "negative"
+    (alert, *_) = await read_all(settings, settings.prefix + "alerts")
+    assert json.loads(alert.value)["id"] == "severe:r1"

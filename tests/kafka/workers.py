@@ -1,0 +1,131 @@
+"""Workers as the user starts them, and what they left on the broker."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from stream_app import topics
+from stream_app.settings import PREFIX, Settings
+from stream_app.topics import LARGE, full_name
+
+INPUTS = ("reviews", "behaviours", "items", "analyses", "signals")
+
+
+class WorkerProcess:
+    """One `stream-app worker`."""
+
+    def __init__(self, settings: Settings, folder: Path, name: str) -> None:
+        self.data = folder / name
+        self.log = folder / f"{name}.log"
+        self._settings = msgspec.structs.replace(settings, data_dir=str(self.data))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; it joins the group by itself."""
+        defaults = msgspec.structs.asdict(Settings())
+        chosen = msgspec.structs.asdict(self._settings)
+        environment = dict(os.environ) | {
+            PREFIX + name.upper(): str(value)
+            for name, value in chosen.items()
+            if value != defaults[name]
+        }
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "stream_app.cli", "worker"],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def delete_state(self) -> None:
+        """Delete its local tables."""
+        shutil.rmtree(self.data)
+
+    def terminate(self) -> int:
+        """SIGTERM; its exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        try:
+            return self._process.wait(30)
+        finally:
+            self._process.kill()
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def said(self) -> str:
+        """The end of its log."""
+        return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
+
+
+async def until(condition: Callable[[], Any], seconds: float, what: str) -> None:
+    """Wait for an awaitable condition; fails after `seconds`."""
+    end = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        await asyncio.sleep(0.2)
+
+
+async def lag(settings: Settings) -> int:
+    """Messages that the group has not committed, over all inputs."""
+    names = [full_name(settings, name) for name in INPUTS]
+    partitions = [TopicPartition(n, p) for n in names for p in range(settings.partitions)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker)
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker)
+    await consumer.start()
+    await admin.start()
+    try:
+        ends = await consumer.end_offsets(partitions)
+        committed = await admin.list_consumer_group_offsets(settings.app)
+    finally:
+        await consumer.stop()
+        await admin.close()
+    done = {tp: max(committed[tp].offset, 0) if tp in committed else 0 for tp in partitions}
+    return sum(ends[tp] - done[tp] for tp in partitions)
+
+
+async def read_all(settings: Settings, name: str) -> list[Any]:
+    """Every message of a topic, by full name, from the beginning to the end as of now."""
+    partitions = [TopicPartition(name, p) for p in range(settings.partitions)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, max_partition_fetch_bytes=LARGE)
+    await consumer.start()
+    found: list[Any] = []
+    try:
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        ends = await consumer.end_offsets(partitions)
+        while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
+            for messages in (await consumer.getmany(timeout_ms=200)).values():
+                found.extend(messages)
+    finally:
+        await consumer.stop()
+    return found
+
+
+async def newest(settings: Settings, name: str) -> dict[str, bytes]:
+    """The last value of every key of a topic, by full name."""
+    return {m.key.decode(): m.value for m in await read_all(settings, name)}
+
+
+async def table(settings: Settings, name: str) -> dict[str, bytes]:
+    """A table as its changelog holds it."""
+    return await newest(settings, topics.changelog(settings, name))
