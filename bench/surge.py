@@ -334,9 +334,9 @@ def main() -> None:
     start = time.perf_counter()
     seeds = {"tuning": 20_001, "reporting": 20_002}
     rng = np.random.default_rng(seeds["tuning"])
-    tuned = tune(rng, 100 if quick else 2000)
-    chosen = choose(rng, 100 if quick else 500, tuned)
-    rows = report(np.random.default_rng(seeds["reporting"]), 100 if quick else 2000, tuned, chosen)
+    tuned = tune(rng, 100 if quick else 4000)
+    chosen = choose(rng, 100 if quick else 1000, tuned)
+    rows = report(np.random.default_rng(seeds["reporting"]), 100 if quick else 3000, tuned, chosen)
     print(f"compared: {', '.join(chosen.values())}; alpha {RULE.alpha:g}")
     show(rows)
     print("highest false-alarm rate by alpha:", end=" ")

@@ -88,7 +88,7 @@ class Analysis(Struct, frozen=True, omit_defaults=True):
     time: float
     source: Source
     vector: str
-    """The text's embedding for machines: base64 of little-endian float16, unit length."""
+    """The text's embedding for machines: base64 of little-endian float32, unit length."""
     item_id: str | None = None
     stars: float | None = None
     masked: dict[str, int] = field(default_factory=dict)
@@ -208,7 +208,7 @@ class ItemVector(Struct, frozen=True, omit_defaults=True):
 
     item: Item
     vector: str
-    """Base64 of little-endian float16, unit length."""
+    """Base64 of little-endian float32, unit length."""
     model: str
 
 

@@ -27,12 +27,12 @@ class Rules:
 
 def unpack(vector: str) -> NDArray[np.float32]:
     """An embedding [dimensions] from its base64 form."""
-    return np.frombuffer(base64.b64decode(vector), "<f2").astype(np.float32)
+    return np.frombuffer(base64.b64decode(vector), "<f4").astype(np.float32)
 
 
 def pack(vector: NDArray[np.float32]) -> str:
-    """The base64 form of an embedding [dimensions]: little-endian float16."""
-    return base64.b64encode(vector.astype("<f2").tobytes()).decode()
+    """The base64 form of an embedding [dimensions]: little-endian float32."""
+    return base64.b64encode(vector.astype("<f4").tobytes()).decode()
 
 
 def opinion(intensity: float, stars: float | None) -> float:
