@@ -55,7 +55,7 @@ class SurgeRule(msgspec.Struct, frozen=True):
 
     share: float = 0.15
     """Negative share of a subject that nobody has reviewed yet."""
-    weight: float = 20.0
+    weight: float = 5.0
     """How many reviews that expectation is worth."""
     memory: int = 48
     """How far a verdict looks back, span and baseline together: half of the ring."""

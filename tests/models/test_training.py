@@ -1,0 +1,107 @@
+"""Training and export on a tiny random BERT; needs the train extra."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from models.bundle import default_bundle, load
+from models.cli import model
+from models.runtime import Model
+
+TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "intermediate_size": 64, "max_position_embeddings": 64, "pad_token_id": 1}  # fmt: skip
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A random BERT with the shipped tokenizer."""
+    for module in ("torch", "transformers", "onnx", "snownlp"):
+        pytest.importorskip(module, reason="needs stream-app[train]")
+    from tokenizers import Tokenizer
+    from transformers import BertConfig, BertModel
+
+    folder = tmp_path / "tiny"
+    size = Tokenizer.from_file(str(default_bundle() / "tokenizer.json")).get_vocab_size()
+    network = BertModel(BertConfig(vocab_size=size, **TINY), add_pooling_layer=False)
+    network.save_pretrained(folder)
+    (folder / "tokenizer.json").write_bytes((default_bundle() / "tokenizer.json").read_bytes())
+    return folder
+
+
+def run(*arguments: str | Path) -> str:
+    result = CliRunner().invoke(model, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_checkpoint_becomes_a_bundle_that_says_what_torch_says(
+    base: Path, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoModel
+
+    from models.training import SentimentModel, pad
+
+    checkpoint, out = tmp_path / "checkpoint", tmp_path / "tiny-1"
+    run("train", "--base", base, "--out", checkpoint, "--limit", "96", "--epochs", "1",
+        "--max-tokens", "32")  # fmt: skip
+    run("export", checkpoint, out, "--precision", "float32")
+    served = Model(load(out))
+    encodings = served.encode(["很好", "The parcel came late, as always.", "x" * 400])
+    outputs = served.infer(encodings)
+
+    weights = load_file(checkpoint / "weights.safetensors")
+    centre, directions = weights.pop("centre"), weights.pop("directions")
+    encoder = AutoModel.from_pretrained(base, add_pooling_layer=False, dtype=torch.float32)
+    network = SentimentModel(encoder, TINY["hidden_size"])
+    network.load_state_dict(weights)
+    network.eval()
+    with torch.inference_mode():
+        logits, means = network(*pad(encodings, 1))
+    own = means - centre
+    own = own - own @ directions.T @ directions
+    temperature = json.loads((checkpoint / "training.json").read_text())["temperature"]
+    expected = torch.softmax(logits / temperature, -1).numpy()
+    assert np.allclose(outputs.probabilities, expected, atol=1e-5)
+    normed = torch.nn.functional.normalize(own, dim=-1).numpy()
+    assert np.allclose(outputs.embedding, normed, atol=1e-4)
+
+
+def test_evaluate_writes_what_card_reads(tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(default_bundle(), folder)
+    labelled, results = tmp_path / "few.jsonl", tmp_path / "results.json"
+    labelled.write_text('{"text": "很好", "label": 1}\n{"text": "bad", "label": 0}\n', "utf-8")
+    run("evaluate", "--bundle", folder, "--out", results, labelled)
+    assert json.loads(results.read_text())["sets"]["few"]["accuracy"] == 1.0
+    run("card", folder, results)
+    assert "| few | 2 | 1.000 |" in (folder / "README.md").read_text("utf-8")
+
+
+def test_without_torch_one_line_names_the_extra(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from models.cli import model\n"
+        f"model(['train', '--base', {str(tmp_path)!r}, '--out', {str(tmp_path / 'o')!r}])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines() == [
+        "Error: torch is not installed: pip install 'stream-app[train]' brings it"
+    ]
+
+
+def test_serving_never_imports_torch() -> None:
+    program = (
+        "import sys, models.topics, models.cli\n"
+        "assert not {'torch', 'transformers', 'onnx'} & set(sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -1,0 +1,159 @@
+"""Whatever arrives ends in an output or, with a reason, in the dead letters; nothing stops."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from models.batching import Inference
+from models.runtime import Model, Outputs
+from models.tokens import Encoding
+from stream_app import profiles
+from stream_app.delivery.message import Message, Result
+from stream_app.identity import partition
+from stream_app.pipeline import Pipeline, assemble, open_model
+from stream_app.settings import Settings, load
+
+SETTINGS: Settings = load(environ={})
+MARK = "this text breaks the model"
+
+
+class Fragile(Model):
+    """The shipped model, but for one text in whose batch it fails."""
+
+    def encode(self, texts: Sequence[str]) -> list[Encoding]:
+        self.poison = super().encode([MARK])
+        return super().encode(texts)
+
+    def infer(self, encodings: Sequence[Encoding]) -> Outputs:
+        if any(encoding in self.poison for encoding in encodings):
+            raise RuntimeError("no such luck")
+        return super().infer(encodings)
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Iterator[Pipeline]:
+    inference = Inference(Fragile(open_model(SETTINGS).bundle))
+    yield assemble(SETTINGS, profiles.load("shop"), inference)
+    inference.close()
+
+
+def message(topic: str, value: bytes | None, key: bytes = b"u", offset: int = 0) -> Message:
+    return Message(topic, partition(key, SETTINGS.partitions), offset, key, value, (), time.time())
+
+
+def review(**changes: object) -> bytes:
+    value = {"review_id": "r", "user_id": "u", "item_id": "i", "text": "good"} | changes
+    return json.dumps(value).encode()
+
+
+def nothing(number: int, key: bytes) -> None:
+    return None
+
+
+def reason(result: Result) -> str:
+    (letter,) = [r for r in result.records if r.topic == "dead-letters"]
+    return dict(letter.headers)["__connect.errors.exception.message"].decode()
+
+
+BROKEN = {
+    "not JSON": (b"{review", "not JSON"),
+    "not UTF-8": (b'{"review_id": "\xff"}', "not UTF-8"),
+    "wrong type": (review(text=5), "Expected `str`, got `int` - at `$.text`"),
+    "missing id": (b'{"user_id": "u", "text": "x"}', "missing required field `review_id`"),
+    "blank id": (review(user_id=" "), "$.user_id"),
+    "empty text": (review(text=""), "empty"),
+    "blank text": (review(text=" \n\u3000"), "empty"),
+    "nothing after cleaning": (review(text="<script>x</script>"), "empty after cleaning"),
+    "a mebibyte of text": (review(text="x" * 2**20), "at most 10000"),
+    "NaN stars": (review(stars=float("nan")), "not JSON"),
+    "infinite stars": (b'{"review_id":"r","user_id":"u","text":"x","stars":1e999}', "out of range"),
+    "far future": (review(time=time.time() + 1e6), "in the future"),
+    "milliseconds": (review(time=time.time() * 1000), "milliseconds"),
+    "null": (None, "null"),
+    "nested": (b'{"x":' * 10_000 + b"1" + b"}" * 10_000, "nested too deep"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_review_is_a_dead_letter_with_its_reason(pipeline: Pipeline, name: str) -> None:
+    value, expected = BROKEN[name]
+    broken = message("reviews", value, offset=7)
+    result = pipeline.analyse([message("reviews", review()), broken], nothing)
+    assert expected in reason(result)
+    assert [r.topic for r in result.records].count("analyses") == 1
+    (letter,) = [r for r in result.records if r.topic == "dead-letters"]
+    assert (letter.key, letter.value) == (b"u", value)
+    headers = dict(letter.headers)
+    assert headers["__connect.errors.topic"] == b"reviews"
+    assert headers["__connect.errors.offset"] == b"7"
+
+
+def test_a_row_on_which_the_model_fails_fails_alone(pipeline: Pipeline) -> None:
+    texts = [f"quite good, number {n}" for n in range(40)]
+    texts.insert(20, MARK)
+    batch = [
+        message("reviews", review(text=t, review_id=f"r{n}"), offset=n) for n, t in enumerate(texts)
+    ]
+    result = pipeline.analyse(batch, nothing)
+    assert [r.topic for r in result.records].count("analyses") == 40
+    assert "the model failed" in reason(result)
+    assert "no such luck" not in reason(result)
+
+
+def test_personal_data_stays_in(pipeline: Pipeline) -> None:
+    text = "call 13800138000 or mail jane@example.com"
+    result = pipeline.analyse([message("reviews", review(text=text))], nothing)
+    assert all(
+        b"13800138000" not in (r.value or b"") and b"jane@" not in (r.value or b"")
+        for r in result.records
+    )
+
+
+def test_trace_context_travels(pipeline: Pipeline) -> None:
+    headers = (("traceparent", b"00-1-2-01"), ("ce_id", b"7"), ("other", b"x"))
+    result = pipeline.analyse([message("reviews", review())._replace(headers=headers)], nothing)
+    (analysis,) = [r for r in result.records if r.topic == "analyses"]
+    assert analysis.headers == headers[:2]
+
+
+def behaviour(**changes: object) -> bytes:
+    return json.dumps({"user_id": "u", "item_id": "i", "kind": "view"} | changes).encode()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (behaviour(user_id="somebody else"), "the message key is not the user_id"),
+        (behaviour(kind="13800138000"), "Invalid value"),
+        (behaviour(time=time.time() + 1e9), "in the future"),
+        (None, "null"),
+    ],
+)
+def test_a_broken_behaviour(pipeline: Pipeline, value: bytes | None, expected: str) -> None:
+    result = pipeline.interests([message("behaviours", value)], nothing)
+    assert expected in reason(result)
+    assert "13800138000" not in reason(result)
+    assert result.states == []
+
+
+def test_a_behaviour_in_a_foreign_partition_says_how_to_partition(pipeline: Pipeline) -> None:
+    sent = message("behaviours", behaviour())
+    wrong = sent._replace(partition=(sent.partition + 1) % SETTINGS.partitions)
+    assert "murmur2" in reason(pipeline.interests([wrong], nothing))
+
+
+def test_a_null_item_is_a_removal(pipeline: Pipeline) -> None:
+    result = pipeline.items([message("items", None, key=b"i")], nothing)
+    assert [(r.topic, r.key, r.value) for r in result.records] == [("item-vectors", b"i", None)]
+
+
+def test_a_redelivered_batch_sends_the_same_again(pipeline: Pipeline) -> None:
+    """State written, outputs lost: the second time changes no state and sends everything."""
+    batch = [message("behaviours", behaviour(event_id=f"e{n}"), offset=n) for n in range(3)]
+    first = pipeline.interests(batch, nothing)
+    states = {(s.partition, s.key): s.value for s in first.states}
+    second = pipeline.interests(batch, lambda number, key: states.get((number, key)))
+    assert second.states == first.states
+    assert second.records == first.records
