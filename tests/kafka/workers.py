@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from stream_app import topics
 from stream_app.settings import PREFIX, Settings
@@ -94,8 +95,12 @@ async def lag(settings: Settings) -> int:
     await consumer.start()
     await admin.start()
     try:
+        # Committed first: what a committed input led to is then within the ends.
+        try:
+            committed = await admin.list_consumer_group_offsets(settings.app)
+        except GroupCoordinatorNotAvailableError:
+            committed = {}  # nobody has joined a group on this broker yet
         ends = await consumer.end_offsets(partitions)
-        committed = await admin.list_consumer_group_offsets(settings.app)
     finally:
         await consumer.stop()
         await admin.close()

@@ -1,0 +1,97 @@
+"""The shell's order: everything delivered before anything is acked, acks by offset."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_app.delivery.message import Message, Read, Record, Result
+from stream_app.delivery.shell import Shell
+
+
+class Stream:
+    """A stream that gives events and notes what is acked."""
+
+    def __init__(self, sizes: Sequence[int], log: list[tuple[str, int]]) -> None:
+        self._sizes = sizes
+        self._log = log
+        self.done = asyncio.Event()
+
+    def noack(self) -> "Stream":
+        return self
+
+    async def events(self) -> AsyncIterator[Any]:
+        for offset, size in enumerate(self._sizes):
+            message = SimpleNamespace(
+                topic="p.t", partition=0, offset=offset, key=None, value=b"x" * size,
+                headers=[("a", b"b")], timestamp=1.0,
+            )  # fmt: skip
+            yield SimpleNamespace(message=message)
+        await self.done.wait()
+
+    async def ack(self, event: Any) -> None:
+        self._log.append(("ack", event.message.offset))
+        if event.message.offset == len(self._sizes) - 1:
+            self.done.set()
+
+
+class Sent:
+    """An outbox that notes deliveries, the first of each batch late."""
+
+    def __init__(self, log: list[tuple[str, int]]) -> None:
+        self._log = log
+
+    async def start(self) -> None:
+        pass
+
+    async def deliver(self, records: Sequence[Record], changes: Sequence[Any] = ()) -> list[int]:
+        for record in records:
+            await asyncio.sleep(0)
+            self._log.append(("sent", int(record.key or b"")))
+        return []
+
+
+class Uneven:
+    """A processor whose first batches take longest, so that later ones overtake them."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Message]] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, messages: Sequence[Message], read: Read) -> Result:
+        with self._lock:
+            self.batches.append(list(messages))
+            number = len(self.batches)
+        time.sleep(0.004 if number % 2 else 0.0)
+        return Result([Record("out", str(m.offset).encode(), b"") for m in messages], [])
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(st.integers(1, 50), min_size=1, max_size=60),
+    st.integers(1, 8),
+    st.integers(1, 120),
+    st.integers(1, 3),
+)
+def test_sent_before_acked_in_order(sizes: list[int], rows: int, size: int, threads: int) -> None:
+    log: list[tuple[str, int]] = []
+    processor = Uneven()
+
+    async def run() -> None:
+        shell = Shell("t", processor, Sent(log), prefix="p.", rows=rows, size=size, threads=threads)  # type: ignore[arg-type]
+        await shell.run(Stream(sizes, log))
+
+    asyncio.run(run())
+    everything = list(range(len(sizes)))
+    assert [o for what, o in log if what == "sent"] == everything
+    assert [o for what, o in log if what == "ack"] == everything
+    assert all(log.index(("sent", o)) < log.index(("ack", o)) for o in everything)
+    for batch in processor.batches:
+        assert len(batch) <= rows
+        assert len(batch) == 1 or sum(len(m.value or b"") for m in batch) <= size
+        assert batch[0].topic == "t" and batch[0].headers == (("a", b"b"),)
