@@ -264,8 +264,8 @@ def compare(alarms: dict[str, Mask], chosen: dict[str, str], horizon: int) -> di
 
 def show(rows: list[dict[str, Any]]) -> None:
     """The table: delays in windows with the part detected."""
-    print("reviews share jump lasts | false alarms per 1000: judge, its first windows, C2,", end=" ")
-    print("CUSUM, told | delay (detected): judge, C2, CUSUM | CUSUM best k, told |", end=" ")
+    print("reviews share jump lasts | false alarms per 1000: judge, its first windows,", end=" ")
+    print("C2, CUSUM, told | delay (detected): judge, C2, CUSUM | CUSUM best k, told |", end=" ")
     print("judge - better of C2 and CUSUM")
     for row in rows:
         cells = [f"{row[m]['mean_delay']:6.2f} ({row[m]['detected']:.2f})" for m in METHODS]
@@ -337,7 +337,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few streams; writes nothing")
     quick = parser.parse_args().quick
     start = time.perf_counter()
-    seeds = {"tuning": 20_001, "reporting": 20_002}
+    seeds = {"tuning": 20_011, "reporting": 20_012}
     rng = np.random.default_rng(seeds["tuning"])
     tuned = tune(rng, 100 if quick else 4000)
     chosen = choose(rng, 100 if quick else 1000, tuned)

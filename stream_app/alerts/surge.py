@@ -62,6 +62,8 @@ class SurgeRule(msgspec.Struct, frozen=True):
     half_life: float = 48.0
     """Of a window's weight in the baseline."""
     spans: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16)
+    stress: tuple[float, ...] = (0.5, 1.5, 2.0, 2.0, 1.5, 1.0, 1.0, 1.0)
+    """Weights of the spans' p-values: most where a surge of few windows is still small."""
     alpha: float = 2e-3
     """Highest combined p-value of a surge: one false alarm in 1,000 quiet windows or fewer."""
     odds: float = 1.5
@@ -81,6 +83,8 @@ class SurgeRule(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not self.spans or min(self.spans) < 1 or max(self.spans) >= self.memory:
             raise ValueError("spans: from 1 to memory - 1")
+        if len(self.stress) != len(self.spans) or min(self.stress) <= 0:
+            raise ValueError("stress: above 0, one for each span")
         if not (0 < self.share < 1 and self.weight > 0):
             raise ValueError("share: between 0 and 1, with a positive weight")
         if not 1 <= self.calm <= self.longest <= self.memory:
@@ -173,7 +177,7 @@ def _begin(known: Array, start: int, rule: SurgeRule) -> _Begin | None:
     mask = candidate[some]
     n, x, m, s = (a[some][mask] for a in (reviews, negatives, share, spread))
     tails[mask] = np.maximum(betainc(x / s, (n - x) / s + 1, m), 1e-300)
-    combined = width / (1 / tails).sum(axis=1)
+    combined = sum(rule.stress) / (1 / tails @ np.array(rule.stress))
     hits = np.flatnonzero(combined <= rule.alpha)
     if not len(hits):
         return None

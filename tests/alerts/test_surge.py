@@ -144,7 +144,9 @@ def test_order_of_arrival_is_nothing() -> None:
     [
         {"spans": ()},
         {"spans": (0, 1)},
-        {"spans": (48,)},
+        {"spans": (48,), "stress": (1.0,)},
+        {"stress": (1.0,)},
+        {"spans": (1, 2), "stress": (1.0, 0.0)},
         {"share": 0.0},
         {"weight": 0.0},
         {"calm": 0},

@@ -43,8 +43,6 @@ async def test_kcat_reads_what_it_caused(kafka: KafkaCluster, tmp_path: Path) ->
               "text": "The charger caught fire at night, call me on 13800138000"}  # fmt: skip
     behaviour = {"user_id": "u1", "item_id": "p-402", "kind": "purchase", "time": time.time()}
     broker = kafka.bootstrap
-    kcat(broker, "-P", "-t", "kcat.reviews", "-k", "k1", text=json.dumps(review) + "\n")
-    kcat(broker, "-P", "-t", "kcat.behaviours", "-k", "u1", text=json.dumps(behaviour) + "\n")
     worker = WorkerProcess(settings, tmp_path, "only")
     worker.start()
     try:
@@ -53,6 +51,9 @@ async def test_kcat_reads_what_it_caused(kafka: KafkaCluster, tmp_path: Path) ->
             assert worker.alive(), worker.said()
             return await lag(settings) == 0
 
+        await until(drained, 60, "the catalogue embedded")
+        kcat(broker, "-P", "-t", "kcat.reviews", "-k", "k1", text=json.dumps(review) + "\n")
+        kcat(broker, "-P", "-t", "kcat.behaviours", "-k", "u1", text=json.dumps(behaviour) + "\n")
         await until(drained, 60, "everything committed")
     finally:
         worker.kill()
