@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 _encoder = msgspec.json.Encoder()
 # The only message of msgspec that repeats what was sent, which may be personal.
-_quoted = re.compile(r"(?s)enum value '.*'")
+_quoted = re.compile(r"""(?s)enum value (['"]).*\1""")
 
 
 class Invalid(ValueError):

@@ -43,9 +43,10 @@ def read_column(path: Path, column: str) -> Iterator[Record]:
     """A CSV or TSV file's texts as reviews, each of its own user; raises LineError."""
     csv.field_size_limit(sys.maxsize)
     with path.open(encoding="utf-8-sig", newline="") as file:
-        delimiter = "\t" if path.suffix == ".tsv" else ","
-        quoting = csv.QUOTE_NONE if path.suffix == ".tsv" else csv.QUOTE_MINIMAL
-        rows = csv.DictReader(file, delimiter=delimiter, quoting=quoting)
+        if path.suffix == ".tsv":
+            rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        else:
+            rows = csv.DictReader(file)
         if column not in (rows.fieldnames or ()):
             raise LineError(f"{path}: no column {column}; there are {rows.fieldnames}")
         for number, row in enumerate(rows, 1):
