@@ -1,0 +1,288 @@
+"""The pipeline beside the bare model: same texts, same machine, one run.
+
+Bare: tokenising, sorting, inference in two threads on one shared session, nothing else. Pipeline:
+a worker on Apache Kafka, first with analyse alone, then with all four agents. The broker shares
+the cores, so the ratio is given by throughput and by CPU time. Absolutes drift with the host;
+ratios of one run hold.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from models.batching import plan
+from models.runtime import Model
+from stream_app import topics
+from stream_app.app import create_app
+from stream_app.broker.kafka import KafkaCluster
+from stream_app.delivery.message import Record
+from stream_app.demo import corpus
+from stream_app.pipeline import build, open_model
+from stream_app.sending import send_all
+from stream_app.settings import PREFIX, Settings, load
+
+CHUNK = 256
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def make_texts(count: int, seed: int = 3) -> list[str]:
+    """Distinct texts: a demo review and the beginning of another."""
+    draw = random.Random(seed)
+    known = [review.text for review in corpus.load().reviews]
+    return [f"{draw.choice(known)} {draw.choice(known)[:40]} {n}" for n in range(count)]
+
+
+def bare(model: Model, texts: Sequence[str]) -> dict[str, float]:
+    """The best that the model can do here: reviews/s, CPU ms a review, ms of a sub-batch."""
+    spent: list[float] = []
+
+    def work(begin: int) -> None:
+        encodings = model.encode(texts[begin : begin + CHUNK])
+        for rows in plan([len(e) for e in encodings]):
+            start = time.perf_counter()
+            model.infer([encodings[row] for row in rows])
+            spent.append(time.perf_counter() - start)
+
+    cpu, start = time.process_time(), time.perf_counter()
+    with ThreadPoolExecutor(model.threads) as pool:
+        list(pool.map(work, range(0, len(texts), CHUNK)))
+    wall = time.perf_counter() - start
+    return {
+        "reviews_per_second": len(texts) / wall,
+        "cpu_ms": (time.process_time() - cpu) / len(texts) * 1000,
+        "batch_ms": statistics.mean(spent) * 1000,
+    }
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
+
+
+def records(texts: Sequence[str], start: int = 0) -> list[Record]:
+    """Reviews of 500 users about the demo's items."""
+    ids = [item.item_id for item in corpus.load().items]
+    now = time.time()
+    made = []
+    for n, text in enumerate(texts, start):
+        value = {"review_id": f"r{n}", "user_id": f"u{n % 500}", "item_id": ids[n % len(ids)],
+                 "text": text, "time": now}  # fmt: skip
+        made.append(Record("reviews", f"r{n}".encode(), json.dumps(value).encode()))
+    return made
+
+
+def catalogue() -> list[Record]:
+    """The demo's items."""
+    return [
+        Record("items", item.item_id.encode(), msgspec.json.encode(item))
+        for item in corpus.load().items
+    ]
+
+
+class Run:
+    """One worker process on topics of its own."""
+
+    def __init__(self, broker: str, name: str, alone: bool, folder: str) -> None:
+        self.settings = load(environ={}, broker=broker, app=name, prefix=f"{name}.",
+                             data_dir=f"{folder}/{name}", session_timeout=6.0)  # fmt: skip
+        self._alone = alone
+        self._log = Path(folder) / f"{name}.log"
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Start the worker."""
+        environment = dict(os.environ)
+        for key, value in msgspec.structs.asdict(self.settings).items():
+            environment[PREFIX + key.upper()] = str(value)
+        command = [sys.executable, "-m", "stream_app.cli", "worker"]
+        if self._alone:
+            command = [sys.executable, "-m", "bench.pipeline", "--agent"]
+        return subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=self._log.open("ab"),
+        )  # fmt: skip
+
+    async def stamps(
+        self, topic: str, count: int, pid: int, seconds: float = 300
+    ) -> dict[str, Any]:
+        """Timestamps by review id of the first `count` messages; CPU and memory on the way."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.broker)
+        await consumer.start()
+        found: dict[str, float] = {}
+        samples: list[tuple[int, float, float]] = []
+        try:
+            parts = [TopicPartition(f"{self.settings.prefix}{topic}", p) for p in range(4)]
+            consumer.assign(parts)
+            await consumer.seek_to_beginning(*parts)
+            end = time.monotonic() + seconds
+            while len(found) < count:
+                if time.monotonic() > end:
+                    raise SystemExit(f"{topic}: {len(found)} of {count}; see {self._log}")
+                for messages in (await consumer.getmany(timeout_ms=200)).values():
+                    for message in messages:
+                        found.setdefault(_id(topic, message.value), message.timestamp / 1000)
+                samples.append((len(found), cpu_seconds(pid), resident_mb(pid)))
+        finally:
+            await consumer.stop()
+        return {"stamps": found, "samples": samples}
+
+
+def _id(topic: str, value: bytes) -> str:
+    record = json.loads(value)
+    if topic == "analyses":
+        return str(record["id"])
+    return json.dumps(record["applied"], sort_keys=True) + str(record["user_id"])
+
+
+async def throughput(run: Run, texts: Sequence[str], items: bool) -> dict[str, Any]:
+    """Everything is there before the worker starts; the first tenth is warm-up."""
+    await topics.create(run.settings)
+    if items:
+        await send_all(run.settings, catalogue(), lambda n: None)
+    await send_all(run.settings, records(texts), lambda n: None)
+    worker = run.start()
+    try:
+        read = await run.stamps("analyses", len(texts), worker.pid)
+    finally:
+        worker.terminate()
+        worker.wait(30)
+    times = sorted(read["stamps"].values())
+    skip = len(times) // 10
+    samples = [s for s in read["samples"] if s[0] >= skip]
+    first, last = samples[0], samples[-1]
+    quarter = next(s[2] for s in samples if s[0] >= len(texts) / 4)
+    return {
+        "reviews_per_second": (len(times) - skip) / (times[-1] - times[skip]),
+        "cpu_ms": (last[1] - first[1]) / max(last[0] - first[0], 1) * 1000,
+        "memory_mb": [round(quarter, 1), round(last[2], 1)],
+    }
+
+
+async def latency(run: Run, texts: Sequence[str], rate: float) -> dict[str, float]:
+    """Milliseconds from produced to analysis at a steady rate; p50 and p99."""
+    await topics.create(run.settings)
+    await send_all(run.settings, catalogue(), lambda n: None)
+    worker = run.start()
+    producer = AIOKafkaProducer(bootstrap_servers=run.settings.broker, acks="all")
+    await producer.start()
+    sent: dict[str, float] = {}
+    try:
+        warm, load_ = records(texts[:50], 10**6), records(texts[50:])
+        await send_all(run.settings, warm, lambda n: None)
+        await run.stamps("analyses", 50, worker.pid)
+        reader = asyncio.create_task(run.stamps("analyses", len(texts), worker.pid))
+        begin = time.monotonic()
+        for number, record in enumerate(load_):
+            await asyncio.sleep(max(0.0, begin + number / rate - time.monotonic()))
+            sent[f"r{number}"] = time.time()
+            await producer.send(f"{run.settings.prefix}reviews", record.value, key=record.key)
+        stamps = (await reader)["stamps"]
+    finally:
+        await producer.stop()
+        worker.terminate()
+        worker.wait(30)
+    waits = sorted((stamps[name] - at) * 1000 for name, at in sent.items())
+    return {"p50_ms": waits[len(waits) // 2], "p99_ms": waits[int(len(waits) * 0.99)]}
+
+
+def agent() -> None:
+    """A worker with analyse alone."""
+    import faust
+
+    from stream_app.agents import Worker, analyse
+    from stream_app.delivery.outbox import Outbox
+
+    settings: Settings = load()
+    worker = Worker(create_app(settings), settings, build(settings), Outbox(settings))
+    analyse.add(worker)
+    faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False).execute_from_commandline()
+
+
+def main() -> None:
+    """Run, print a table, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--agent", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, default=Path("bench/results/pipeline.json"))
+    options = parser.parse_args()
+    if options.agent:
+        sys.argv = sys.argv[:1]
+        return agent()
+    rounds, count = (1, 2000) if options.quick else (3, 6000)
+    texts = make_texts(count)
+    model = open_model(load(environ={}))
+    lengths = [len(e) for e in model.encode(texts)]
+    results: dict[str, list[dict[str, Any]]] = {"bare": [], "analyse": [], "all": []}
+    with KafkaCluster() as broker, tempfile.TemporaryDirectory() as folder:
+        for number in range(rounds):
+            results["bare"].append(bare(model, texts))
+            for name, alone in (("analyse", True), ("all", False)):
+                run = Run(broker.bootstrap, f"{name}{number}", alone, folder)
+                results[name].append(asyncio.run(throughput(run, texts, items=not alone)))
+        median = {
+            name: {
+                key: statistics.median(r[key] for r in runs)
+                for key in ("reviews_per_second", "cpu_ms")
+            }
+            for name, runs in results.items()
+        }
+        half = median["all"]["reviews_per_second"] / 2
+        run = Run(broker.bootstrap, "latency", False, folder)
+        waits = asyncio.run(latency(run, texts[: 50 + int(half * 20)], half))
+    batch = statistics.median(r["batch_ms"] for r in results["bare"])
+    top = median["bare"]
+    report = {
+        "command": "python -m bench.pipeline" + (" --quick" if options.quick else ""),
+        "date": date.today().isoformat(),
+        "machine": {"cpu": _cpu(), "cores": os.cpu_count()},
+        "bundle": model.version,
+        "texts": {"count": count, "mean_tokens": statistics.mean(lengths), "seed": 3},
+        "rounds": results,
+        "median": median,
+        "ratio": {
+            name: {
+                "throughput": median[name]["reviews_per_second"] / top["reviews_per_second"],
+                "cpu": top["cpu_ms"] / median[name]["cpu_ms"],
+                "plumbing_us": (median[name]["cpu_ms"] - top["cpu_ms"]) * 1000,
+            }
+            for name in ("analyse", "all")
+        },
+        "latency_to_analysis": {
+            **waits, "rate": half, "batch_ms": batch,
+            "p50_batches": waits["p50_ms"] / batch, "p99_batches": waits["p99_ms"] / batch,
+        },
+    }  # fmt: skip
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps({k: report[k] for k in ("median", "ratio", "latency_to_analysis")}, indent=1))
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((x.split(": ")[1] for x in lines if x.startswith("model name")), platform.machine())
+
+
+if __name__ == "__main__":
+    main()
