@@ -38,6 +38,8 @@ from stream_app.sending import send_all
 from stream_app.settings import PREFIX, Settings, load
 
 CHUNK = 256
+LIMIT = 300
+"""Seconds that a run may take."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -135,24 +137,17 @@ class Run:
             parts = [TopicPartition(f"{self.settings.prefix}{topic}", p) for p in range(4)]
             consumer.assign(parts)
             await consumer.seek_to_beginning(*parts)
-            end = time.monotonic() + seconds
+            end = time.monotonic() + LIMIT
             while len(found) < count:
                 if time.monotonic() > end:
                     raise SystemExit(f"{topic}: {len(found)} of {count}; see {self._log}")
                 for messages in (await consumer.getmany(timeout_ms=200)).values():
                     for message in messages:
-                        found.setdefault(_id(topic, message.value), message.timestamp / 1000)
+                        found.setdefault(json.loads(message.value)["id"], message.timestamp / 1000)
                 samples.append((len(found), cpu_seconds(pid), resident_mb(pid)))
         finally:
             await consumer.stop()
         return {"stamps": found, "samples": samples}
-
-
-def _id(topic: str, value: bytes) -> str:
-    record = json.loads(value)
-    if topic == "analyses":
-        return str(record["id"])
-    return json.dumps(record["applied"], sort_keys=True) + str(record["user_id"])
 
 
 async def throughput(run: Run, texts: Sequence[str], items: bool) -> dict[str, Any]:
@@ -179,14 +174,16 @@ async def throughput(run: Run, texts: Sequence[str], items: bool) -> dict[str, A
     }
 
 
-async def latency(run: Run, texts: Sequence[str], rate: float) -> dict[str, float]:
-    """Milliseconds from produced to analysis at a steady rate; p50 and p99."""
+async def latency(run: Run, texts: Sequence[str], rate: float) -> dict[str, dict[str, float]]:
+    """Milliseconds from produced to analysis and to the recommendation that has applied it, at a
+    steady rate."""
     await topics.create(run.settings)
     await send_all(run.settings, catalogue(), lambda n: None)
     worker = run.start()
     producer = AIOKafkaProducer(bootstrap_servers=run.settings.broker, acks="all")
     await producer.start()
     sent: dict[str, float] = {}
+    futures: dict[str, Any] = {}
     try:
         warm, load_ = records(texts[:50], 10**6), records(texts[50:])
         await send_all(run.settings, warm, lambda n: None)
@@ -196,13 +193,51 @@ async def latency(run: Run, texts: Sequence[str], rate: float) -> dict[str, floa
         for number, record in enumerate(load_):
             await asyncio.sleep(max(0.0, begin + number / rate - time.monotonic()))
             sent[f"r{number}"] = time.time()
-            await producer.send(f"{run.settings.prefix}reviews", record.value, key=record.key)
+            futures[f"r{number}"] = await producer.send(
+                f"{run.settings.prefix}reviews", record.value, key=record.key
+            )
         stamps = (await reader)["stamps"]
+        places = {name: await future for name, future in futures.items()}
+        ranked = await _recommended(run, places)
     finally:
         await producer.stop()
         worker.terminate()
         worker.wait(30)
-    waits = sorted((stamps[name] - at) * 1000 for name, at in sent.items())
+    return {
+        "analysis": _quantiles([(stamps[name] - at) * 1000 for name, at in sent.items()]),
+        "recommendation": _quantiles([(ranked[name] - at) * 1000 for name, at in sent.items()]),
+    }
+
+
+async def _recommended(run: Run, places: dict[str, Any]) -> dict[str, float]:
+    """When each review's user first got recommendations that had applied it."""
+    waiting = dict(places)
+    found: dict[str, float] = {}
+    consumer = AIOKafkaConsumer(
+        f"{run.settings.prefix}recommendations",
+        bootstrap_servers=run.settings.broker,
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        async with asyncio.timeout(120):
+            async for message in consumer:
+                applied = json.loads(message.value)["applied"]
+                user = message.key.decode()
+                for name, place in list(waiting.items()):
+                    same = user == f"u{int(name[1:]) % 500}"
+                    if same and applied.get(f"reviews/{place.partition}", -1) >= place.offset:
+                        found[name] = message.timestamp / 1000
+                        del waiting[name]
+                if not waiting:
+                    return found
+    finally:
+        await consumer.stop()
+    return found
+
+
+def _quantiles(waits: list[float]) -> dict[str, float]:
+    waits = sorted(waits)
     return {"p50_ms": waits[len(waits) // 2], "p99_ms": waits[int(len(waits) * 0.99)]}
 
 
@@ -229,7 +264,7 @@ def main() -> None:
     if options.agent:
         sys.argv = sys.argv[:1]
         return agent()
-    rounds, count = (1, 2000) if options.quick else (3, 6000)
+    rounds, count, long = (1, 2000, 3000) if options.quick else (3, 4000, 20_000)
     texts = make_texts(count)
     model = open_model(load(environ={}))
     lengths = [len(e) for e in model.encode(texts)]
@@ -248,6 +283,8 @@ def main() -> None:
             for name, runs in results.items()
         }
         half = median["all"]["reviews_per_second"] / 2
+        run = Run(broker.bootstrap, "long", False, folder)
+        memory = asyncio.run(throughput(run, make_texts(long, seed=4), items=True))["memory_mb"]
         run = Run(broker.bootstrap, "latency", False, folder)
         waits = asyncio.run(latency(run, texts[: 50 + int(half * 20)], half))
     batch = statistics.median(r["batch_ms"] for r in results["bare"])
@@ -268,14 +305,19 @@ def main() -> None:
             }
             for name in ("analyse", "all")
         },
-        "latency_to_analysis": {
-            **waits, "rate": half, "batch_ms": batch,
-            "p50_batches": waits["p50_ms"] / batch, "p99_batches": waits["p99_ms"] / batch,
+        "memory": {"reviews": long, "mb_after_a_quarter_and_at_the_end": memory},
+        "latency": {
+            "rate": half,
+            "batch_ms": batch,
+            **{
+                to: w | {k.replace("_ms", "_batches"): v / batch for k, v in w.items()}
+                for to, w in waits.items()
+            },
         },
     }  # fmt: skip
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps({k: report[k] for k in ("median", "ratio", "latency_to_analysis")}, indent=1))
+    print(json.dumps({k: report[k] for k in ("median", "ratio", "memory", "latency")}, indent=1))
 
 
 def _cpu() -> str:

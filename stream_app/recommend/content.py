@@ -1,6 +1,5 @@
 """Items like those that the user liked, unlike those that they did not."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -48,14 +47,17 @@ class Content:
 
     def reason(self, user: Interest, row: int, items: Catalogue) -> Reason | None:
         target = items.vectors[row]
-        balance: dict[int, float] = defaultdict(float)
+        complained: dict[int, float] = {}
         for event in user.events:
-            balance[event.item] += self._weight(user, event)
+            if event.value < 0:
+                complained[event.item] = event.time
         best, most = None, 0.0
         for event in user.events:
             known = items.row(event.item)
+            if known is None or event.value <= 0:
+                continue
             # What was bought and then complained of is no reason for more of its kind.
-            if known is None or event.value <= 0 or balance[event.item] <= 0:
+            if event.time <= complained.get(event.item, -1.0):
                 continue
             likeness = float(items.vectors[known] @ target)
             if likeness >= MIN_LIKENESS and likeness * self._weight(user, event) > most:
