@@ -91,7 +91,7 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
         ),
         watch=Watch(
             windows,
-            SurgeRule(),
+            SurgeRule(memory=profile.surge.ring // 2),
             half_life=half_life,
             partitions=settings.partitions,
         ),

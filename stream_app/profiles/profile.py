@@ -48,8 +48,8 @@ class Surge(Struct, frozen=True, forbid_unknown_fields=True):
     """The windows in which negative reviews of a subject are counted."""
 
     window_seconds: Positive = 3600.0
-    ring: Limit = 96
-    """Windows kept."""
+    ring: Annotated[int, Meta(ge=48)] = 96
+    """Windows kept; a verdict looks back over half of them."""
     lateness_seconds: Annotated[float, Meta(ge=0)] = 3600.0
     """How long after a window's end an event still counts in it."""
 

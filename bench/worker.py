@@ -1,0 +1,32 @@
+"""A worker to measure: `python -m bench.worker analyse` has that agent alone, `all` is the product.
+
+Settings come from `STREAM_APP_*` variables.
+"""
+
+import logging
+import sys
+
+import faust
+
+from stream_app import settings as settings_module
+from stream_app.agents import Worker, analyse
+from stream_app.app import create_app, create_worker
+from stream_app.delivery.outbox import Outbox
+from stream_app.pipeline import build
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    logging.basicConfig(level=logging.WARNING)
+    settings = settings_module.load()
+    pipeline = build(settings)
+    if sys.argv[1] == "all":
+        worker = create_worker(settings, pipeline)
+    else:
+        worker = Worker(create_app(settings), settings, pipeline, Outbox(settings))
+        analyse.add(worker)
+    faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False).execute_from_commandline()
+
+
+if __name__ == "__main__":
+    main()
