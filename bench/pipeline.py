@@ -254,10 +254,27 @@ def agent() -> None:
     faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False).execute_from_commandline()
 
 
+def memory_alone(out: Path, count: int) -> None:
+    """Memory of one worker with all agents over many reviews."""
+    with KafkaCluster() as broker, tempfile.TemporaryDirectory() as folder:
+        run = Run(broker.bootstrap, "long", False, folder)
+        memory = asyncio.run(throughput(run, make_texts(count, seed=4), items=True))["memory_mb"]
+    report = {
+        "command": "python -m bench.pipeline --memory",
+        "date": date.today().isoformat(),
+        "machine": {"cpu": _cpu(), "cores": os.cpu_count()},
+        "reviews": count,
+        "mb_after_a_quarter_and_at_the_end": memory,
+    }
+    out.write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report))
+
+
 def main() -> None:
     """Run, print a table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--memory", action="store_true", help="only the long run")
     parser.add_argument("--agent", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, default=Path("bench/results/pipeline.json"))
     options = parser.parse_args()
@@ -266,6 +283,8 @@ def main() -> None:
         return agent()
     rounds, count, long = (1, 2000, 3000) if options.quick else (3, 4000, 20_000)
     texts = make_texts(count)
+    if options.memory:
+        return memory_alone(options.out.with_name("memory.json"), long)
     model = open_model(load(environ={}))
     lengths = [len(e) for e in model.encode(texts)]
     results: dict[str, list[dict[str, Any]]] = {"bare": [], "analyse": [], "all": []}
