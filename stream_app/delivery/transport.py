@@ -1,4 +1,8 @@
-"""Faust's transport with the fetch wait as a setting.
+"""Faust's transport with the fetch wait as a setting, and without acks for skipped messages.
+
+While partitions move, a Faust stream skips the messages that it still has queued, and acks them
+unprocessed (`streams.py`, `skipped_value`): their offsets may be committed, and they are lost.
+Only what the stream tracked, and so handed to the agent, counts as acked here.
 
 Faust tells the broker to hold an empty fetch for 1.5 s. Apache Kafka answers earlier when data
 comes; the embedded broker does not, so there the wait is the latency.
@@ -19,6 +23,9 @@ def transport_class(fetch_wait_ms: int) -> type[Any]:
             return consumer
 
     class Consumer(driver.Consumer):  # type: ignore[misc]
+        def ack(self, message: Any) -> bool:
+            return bool(message.tracked and super().ack(message))
+
         def _new_consumer_thread(self) -> Any:
             return Thread(self, loop=self.loop, beacon=self.beacon)
 
