@@ -1,348 +1,338 @@
-"""The pipeline beside the bare model: same texts, same machine, one run.
+"""The whole pipeline beside its model alone: throughput, CPU a review, memory, latency.
 
-Bare: tokenising, sorting, inference in two threads on one shared session, nothing else. Pipeline:
-a worker on Apache Kafka, first with analyse alone, then with all four agents. The broker shares
-the cores, so the ratio is given by throughput and by CPU time. Absolutes drift with the host;
-ratios of one run hold.
+    python -m bench.pipeline [--quick] [--out FILE] [--no-kafka]
+
+Contestants take turns on the same texts in one run; figures are medians of the rounds. Machines
+drift, so compare ratios, and absolute figures only within one run. Broker, load and worker share
+the cores: the ratio of throughputs charges the broker to the pipeline, the ratio of CPU does not.
 """
 
 import argparse
 import asyncio
+import datetime
 import json
-import os
-import platform
-import random
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+import numpy as np
 
-from models.batching import plan
+from bench.load import Load, draw, items
+from bench.run import Run, children, data_dir, running
+from bench.surge import machine
+from models.batching import Inference, plan
 from models.runtime import Model
-from stream_app import topics
-from stream_app.app import create_app
+from schemas import Analysis, Recommendations, decode
+from stream_app import profiles
+from stream_app import settings as settings_module
+from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.broker.kafka import KafkaCluster
-from stream_app.delivery.message import Record
-from stream_app.demo import corpus
-from stream_app.pipeline import build, open_model
-from stream_app.sending import send_all
-from stream_app.settings import PREFIX, Settings, load
+from stream_app.delivery.message import Message
+from stream_app.pipeline import Pipeline, assemble, open_model
+from stream_app.settings import Settings
 
-CHUNK = 256
-LIMIT = 300
-"""Seconds that a run may take."""
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def make_texts(count: int, seed: int = 3) -> list[str]:
-    """Distinct texts: a demo review and the beginning of another."""
-    draw = random.Random(seed)
-    known = [review.text for review in corpus.load().reviews]
-    return [f"{draw.choice(known)} {draw.choice(known)[:40]} {n}" for n in range(count)]
+RESULTS = Path(__file__).parent / "results" / "pipeline.json"
+WARM = 512
+"""Reviews that a worker finishes before those that count. The window goes from idle to idle: one
+that opens in mid-stream leaves out the CPU of batches already under way."""
+Plan = Callable[[Sequence[int]], list[list[int]]]
+Figures = dict[str, float]
 
 
-def bare(model: Model, texts: Sequence[str]) -> dict[str, float]:
-    """The best that the model can do here: reviews/s, CPU ms a review, ms of a sub-batch."""
-    spent: list[float] = []
+def fixed(rows: int) -> Plan:
+    """Sorted by length and cut every `rows`."""
 
-    def work(begin: int) -> None:
-        encodings = model.encode(texts[begin : begin + CHUNK])
-        for rows in plan([len(e) for e in encodings]):
-            start = time.perf_counter()
-            model.infer([encodings[row] for row in rows])
-            spent.append(time.perf_counter() - start)
+    def cut(lengths: Sequence[int]) -> list[list[int]]:
+        order = sorted(range(len(lengths)), key=lengths.__getitem__)
+        return [order[at : at + rows] for at in range(0, len(order), rows)]
 
-    cpu, start = time.process_time(), time.perf_counter()
+    return cut
+
+
+PLANS: dict[str, Plan] = {"plan()": plan} | {f"{rows} rows": fixed(rows) for rows in (8, 16, 32)}
+
+
+def bare(model: Model, texts: list[str], cut: Plan) -> Figures:
+    """The model alone: tokenise, sort, infer with as many threads as it has cores."""
+    clock, spent = time.perf_counter(), time.process_time()
+    encodings = model.encode(texts)
+    batches = cut([len(encoding) for encoding in encodings])
     with ThreadPoolExecutor(model.threads) as pool:
-        list(pool.map(work, range(0, len(texts), CHUNK)))
-    wall = time.perf_counter() - start
-    return {
-        "reviews_per_second": len(texts) / wall,
-        "cpu_ms": (time.process_time() - cpu) / len(texts) * 1000,
-        "batch_ms": statistics.mean(spent) * 1000,
-    }
+        runs = [pool.submit(model.infer, [encodings[i] for i in b]) for b in reversed(batches)]
+        for run in runs:
+            run.result()
+    clock, spent = time.perf_counter() - clock, time.process_time() - spent
+    return {"reviews_per_s": len(texts) / clock, "cpu_us": 1e6 * spent / len(texts)}
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+def batch_ms(model: Model, texts: list[str]) -> float:
+    """Mean time of one sub-batch of 32 of similar length, one at a time on an idle machine."""
+    encodings = model.encode(texts)
+    batches = fixed(32)([len(encoding) for encoding in encodings])
+    clock = time.perf_counter()
+    for batch in batches:
+        model.infer([encodings[i] for i in batch])
+    return 1e3 * (time.perf_counter() - clock) / len(batches)
 
 
-def resident_mb(pid: int) -> float:
-    """Resident memory of a process."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
-
-
-def records(texts: Sequence[str], start: int = 0) -> list[Record]:
-    """Reviews of 500 users about the demo's items."""
-    ids = [item.item_id for item in corpus.load().items]
-    now = time.time()
-    made = []
-    for n, text in enumerate(texts, start):
-        value = {"review_id": f"r{n}", "user_id": f"u{n % 500}", "item_id": ids[n % len(ids)],
-                 "text": text, "time": now}  # fmt: skip
-        made.append(Record("reviews", f"r{n}".encode(), json.dumps(value).encode()))
-    return made
-
-
-def catalogue() -> list[Record]:
-    """The demo's items."""
-    return [
-        Record("items", item.item_id.encode(), msgspec.json.encode(item))
-        for item in corpus.load().items
+def processor(pipeline: Pipeline, load: Load, rows: int) -> Figures:
+    """The analyse processor without Kafka, one batch at a time."""
+    messages = [
+        Message(r.topic, n % 4, n // 4, r.key, r.value, (), 0.0)
+        for n, r in enumerate(load.records())
     ]
+    clock, spent = time.perf_counter(), time.process_time()
+    for at in range(0, len(messages), rows):
+        pipeline.analyse(messages[at : at + rows], lambda partition, key: None)
+    clock, spent = time.perf_counter() - clock, time.process_time() - spent
+    return {"reviews_per_s": len(messages) / clock, "cpu_us": 1e6 * spent / len(messages)}
 
 
-class Run:
-    """One worker process on topics of its own."""
-
-    def __init__(self, broker: str, name: str, alone: bool, folder: str) -> None:
-        self.settings = load(environ={}, broker=broker, app=name, prefix=f"{name}.",
-                             data_dir=f"{folder}/{name}", session_timeout=6.0)  # fmt: skip
-        self._alone = alone
-        self._log = Path(folder) / f"{name}.log"
-
-    def start(self) -> "subprocess.Popen[bytes]":
-        """Start the worker."""
-        environment = dict(os.environ)
-        for key, value in msgspec.structs.asdict(self.settings).items():
-            environment[PREFIX + key.upper()] = str(value)
-        command = [sys.executable, "-m", "stream_app.cli", "worker"]
-        if self._alone:
-            command = [sys.executable, "-m", "bench.pipeline", "--agent"]
-        return subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=self._log.open("ab"),
-        )  # fmt: skip
-
-    async def stamps(
-        self, topic: str, count: int, pid: int, seconds: float = 300
-    ) -> dict[str, Any]:
-        """Timestamps by review id of the first `count` messages; CPU and memory on the way."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.broker)
-        await consumer.start()
-        found: dict[str, float] = {}
-        samples: list[tuple[int, float, float]] = []
-        try:
-            parts = [TopicPartition(f"{self.settings.prefix}{topic}", p) for p in range(4)]
-            consumer.assign(parts)
-            await consumer.seek_to_beginning(*parts)
-            end = time.monotonic() + LIMIT
-            while len(found) < count:
-                if time.monotonic() > end:
-                    raise SystemExit(f"{topic}: {len(found)} of {count}; see {self._log}")
-                for messages in (await consumer.getmany(timeout_ms=200)).values():
-                    for message in messages:
-                        found.setdefault(json.loads(message.value)["id"], message.timestamp / 1000)
-                samples.append((len(found), cpu_seconds(pid), resident_mb(pid)))
-        finally:
-            await consumer.stop()
-        return {"stamps": found, "samples": samples}
+async def throughput(
+    agents: str, load: Load, settings: Settings, brokers: list[int]
+) -> tuple[Figures, list[float]]:
+    """A worker on reviews that are all there when it starts; its memory by quarters."""
+    count = len(load.reviews)
+    async with running(agents, settings, brokers) as run:
+        with data_dir() as folder:
+            await run.send([*items(), *load.records()[:WARM]])
+            run.start(folder)
+            await run.finish(WARM)
+            idle = time.time()
+            await run.send(load.records()[WARM:])
+            await run.finish(count)
+            counted = count - WARM
+            stamps = sorted(stored.time for stored in await run.read("analyses"))
+            ends = [stamps[-1]]
+            if agents == "all":
+                ends += [stored.time for stored in await run.read("recommendations")]
+            worker, broker = run.spent(idle, run.samples[-1].time)
+            return {
+                "reviews_per_s": counted / (max(ends) - idle),
+                "cpu_us": 1e6 * worker / counted,
+                "broker_cpu_us": 1e6 * broker / counted,
+                "to_analysis_per_s": counted / (stamps[-1] - idle),
+            }, run.memory(count)
 
 
-async def throughput(run: Run, texts: Sequence[str], items: bool) -> dict[str, Any]:
-    """Everything is there before the worker starts; the first tenth is warm-up."""
-    await topics.create(run.settings)
-    if items:
-        await send_all(run.settings, catalogue(), lambda n: None)
-    await send_all(run.settings, records(texts), lambda n: None)
-    worker = run.start()
-    try:
-        read = await run.stamps("analyses", len(texts), worker.pid)
-    finally:
-        worker.terminate()
-        worker.wait(30)
-    times = sorted(read["stamps"].values())
-    skip = len(times) // 10
-    samples = [s for s in read["samples"] if s[0] >= skip]
-    first, last = samples[0], samples[-1]
-    quarter = next(s[2] for s in samples if s[0] >= len(texts) / 4)
-    return {
-        "reviews_per_second": (len(times) - skip) / (times[-1] - times[skip]),
-        "cpu_ms": (last[1] - first[1]) / max(last[0] - first[0], 1) * 1000,
-        "memory_mb": [round(quarter, 1), round(last[2], 1)],
-    }
+async def latency(
+    load: Load, rate: float, settings: Settings, brokers: list[int]
+) -> dict[str, Figures]:
+    """From produce to the stored analysis, and to the user's recommendation that counts it."""
+    async with running("all", settings, brokers) as run:
+        with data_dir() as folder:
+            await run.send(items())
+            run.start(folder)
+            sent = await run.send_steadily(load.records()[:WARMING], rate)
+            await run.finish(len(sent))
+            finishing = asyncio.create_task(run.finish(len(load.reviews)))
+            sent = await run.send_steadily(load.records()[WARMING:], rate)
+            await finishing
+            return await _latencies(run, sent)
 
 
-async def latency(run: Run, texts: Sequence[str], rate: float) -> dict[str, dict[str, float]]:
-    """Milliseconds from produced to analysis and to the recommendation that has applied it, at a
-    steady rate."""
-    await topics.create(run.settings)
-    await send_all(run.settings, catalogue(), lambda n: None)
-    worker = run.start()
-    producer = AIOKafkaProducer(bootstrap_servers=run.settings.broker, acks="all")
-    await producer.start()
-    sent: dict[str, float] = {}
-    futures: dict[str, Any] = {}
-    try:
-        warm, load_ = records(texts[:50], 10**6), records(texts[50:])
-        await send_all(run.settings, warm, lambda n: None)
-        await run.stamps("analyses", 50, worker.pid)
-        reader = asyncio.create_task(run.stamps("analyses", len(texts), worker.pid))
-        begin = time.monotonic()
-        for number, record in enumerate(load_):
-            await asyncio.sleep(max(0.0, begin + number / rate - time.monotonic()))
-            sent[f"r{number}"] = time.time()
-            futures[f"r{number}"] = await producer.send(
-                f"{run.settings.prefix}reviews", record.value, key=record.key
+WARMING = 300
+"""Reviews before the steady ones, while the worker starts."""
+
+
+async def _latencies(run: Run, sent: dict[bytes, float]) -> dict[str, Figures]:
+    refreshed: dict[str, list[tuple[float, dict[str, int]]]] = defaultdict(list)
+    for stored in await run.read("recommendations"):
+        applied = decode(stored.value, Recommendations).applied
+        refreshed[stored.key.decode()].append((stored.time, applied))
+    waits: dict[str, list[float]] = {"analysis": [], "recommendation": []}
+    for stored in await run.read("analyses"):
+        analysis = decode(stored.value, Analysis)
+        begun = sent.get(analysis.id.encode())
+        if begun is None:
+            continue
+        waits["analysis"].append(stored.time - begun)
+        source = f"{analysis.source.topic}/{analysis.source.partition}"
+        waits["recommendation"].append(
+            min(
+                when
+                for when, applied in refreshed[analysis.user_id]
+                if applied.get(source, -1) >= analysis.source.offset
             )
-        stamps = (await reader)["stamps"]
-        places = {name: await future for name, future in futures.items()}
-        ranked = await _recommended(run, places)
-    finally:
-        await producer.stop()
-        worker.terminate()
-        worker.wait(30)
+            - begun
+        )
+    return {name: _quantiles(values) for name, values in waits.items()}
+
+
+def _quantiles(seconds: list[float]) -> Figures:
+    p50, p99 = np.percentile(seconds, (50, 99))
+    return {"reviews": len(seconds), "p50_ms": 1e3 * float(p50), "p99_ms": 1e3 * float(p99)}
+
+
+class Rounds:
+    """Figures of all rounds by contestant."""
+
+    def __init__(self) -> None:
+        self._all: dict[str, list[Figures]] = defaultdict(list)
+
+    def add(self, name: str, figures: Figures) -> None:
+        self._all[name].append(figures)
+        print(f"  {name:<18}", *(f"{k} {v:.0f}" for k, v in figures.items()), flush=True)
+
+    def medians(self) -> dict[str, Figures]:
+        """The median of every figure by contestant."""
+        return {
+            name: {key: statistics.median(r[key] for r in rounds) for key in rounds[0]}
+            for name, rounds in self._all.items()
+        }
+
+    def ratios(self, name: str, key: str, base: str) -> float:
+        """Median over the rounds of one contestant's figure to another's in the same round."""
+        pairs = zip(self._all[name], self._all[base], strict=True)
+        return statistics.median(own[key] / other[key] for own, other in pairs)
+
+
+async def measure(quick: bool, settings: Settings, brokers: list[int]) -> dict[str, Any]:
+    """All rounds, then the latency."""
+    rounds, count, many, seconds = (1, 2048, 600, 20) if quick else (3, 5000, 20_000, 30)
+    model = open_model(settings)
+    profile = profiles.load(settings.profile)
+    pipeline = assemble(settings, profile, Inference(model, cache_size=0))
+    load = draw(count, settings)
+    few = Load(load.reviews[:2000], load.prepared[:2000])
+    figures, batch = Rounds(), []
+    runs = iter(range(1000))
+
+    def fresh() -> Settings:
+        name = f"bench-{next(runs)}"
+        return msgspec.structs.replace(settings, app=name, prefix=f"{name}-")
+
+    bare(model, few.prepared[:500], plan)
+    for number in range(rounds):
+        print(f"round {number + 1} of {rounds}", flush=True)
+        batch.append(batch_ms(model, few.prepared[:960]))
+        for name, cut in PLANS.items():
+            figures.add(f"bare, {name}", bare(model, few.prepared, cut))
+        figures.add("processor", processor(pipeline, few, settings.batch_rows))
+        for agents in ("analyse", "all"):
+            figures.add(agents, (await throughput(agents, load, fresh(), brokers))[0])
+    medians = figures.medians()
+    best = max((f"bare, {name}" for name in PLANS), key=lambda n: medians[n]["reviews_per_s"])
+    rate = medians["all"]["reviews_per_s"] / 2
+    steady = draw(WARMING + int(seconds * rate), settings)
+    waits = await latency(steady, rate, fresh(), brokers)
+    one = statistics.median(batch)
+    for wait in waits.values():
+        wait |= {f"{q}_batches": wait[f"{q}_ms"] / one for q in ("p50", "p99")}
+    _, quarters = await throughput("all", draw(many, settings), fresh(), brokers)
     return {
-        "analysis": _quantiles([(stamps[name] - at) * 1000 for name, at in sent.items()]),
-        "recommendation": _quantiles([(ranked[name] - at) * 1000 for name, at in sent.items()]),
+        "bundle": model.version,
+        "texts": load.describe(model),
+        "rounds": rounds,
+        "threads": model.threads,
+        "bare_loop": best,
+        "medians": medians,
+        "ratios": {
+            name: {
+                "throughput_ratio": figures.ratios(name, "reviews_per_s", best),
+                "throughput_ratio_cpu": 1 / figures.ratios(name, "cpu_us", best),
+                "plumbing_us": medians[name]["cpu_us"] - medians[best]["cpu_us"],
+            }
+            for name in ("processor", "analyse", "all")
+        },
+        "batch_of_32_ms": one,
+        "latency": {"reviews_per_s": rate, "seconds": seconds} | waits,
+        "memory": {
+            "reviews": many,
+            "rss_mib_at_quarters": quarters,
+            "growth_after_first_quarter_mib": quarters[-1] - quarters[0],
+        },
     }
 
 
-async def _recommended(run: Run, places: dict[str, Any]) -> dict[str, float]:
-    """When each review's user first got recommendations that had applied it."""
-    waiting = dict(places)
-    found: dict[str, float] = {}
-    consumer = AIOKafkaConsumer(
-        f"{run.settings.prefix}recommendations",
-        bootstrap_servers=run.settings.broker,
-        auto_offset_reset="earliest",
+def show(result: dict[str, Any]) -> None:
+    """Print the table."""
+    print(f"\n{'':<20}reviews/s  CPU us  broker us  to bare  to bare by CPU  plumbing us")
+    for name, row in result["medians"].items():
+        ratios = result["ratios"].get(name, {})
+        cells = [f"{row['reviews_per_s']:9.0f} {row['cpu_us']:7.0f}"]
+        cells.append(f"{row.get('broker_cpu_us', 0):10.0f}")
+        if ratios:
+            cells.append(
+                f"{ratios['throughput_ratio']:8.2f} {ratios['throughput_ratio_cpu']:15.2f}"
+            )
+            cells.append(f"{ratios['plumbing_us']:12.0f}")
+        print(f"{name:<20}", *cells, "  <- the bare loop" if name == result["bare_loop"] else "")
+    wait = result["latency"]
+    print(
+        f"latency at {wait['reviews_per_s']:.0f}/s",
+        f"(a batch of 32: {result['batch_of_32_ms']:.1f} ms)",
     )
-    await consumer.start()
-    try:
-        async with asyncio.timeout(120):
-            async for message in consumer:
-                applied = json.loads(message.value)["applied"]
-                user = message.key.decode()
-                for name, place in list(waiting.items()):
-                    same = user == f"u{int(name[1:]) % 500}"
-                    if same and applied.get(f"reviews/{place.partition}", -1) >= place.offset:
-                        found[name] = message.timestamp / 1000
-                        del waiting[name]
-                if not waiting:
-                    return found
-    finally:
-        await consumer.stop()
-    return found
-
-
-def _quantiles(waits: list[float]) -> dict[str, float]:
-    waits = sorted(waits)
-    return {"p50_ms": waits[len(waits) // 2], "p99_ms": waits[int(len(waits) * 0.99)]}
-
-
-def agent() -> None:
-    """A worker with analyse alone."""
-    import faust
-
-    from stream_app.agents import Worker, analyse
-    from stream_app.delivery.outbox import Outbox
-
-    settings: Settings = load()
-    worker = Worker(create_app(settings), settings, build(settings), Outbox(settings))
-    analyse.add(worker)
-    faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False).execute_from_commandline()
-
-
-def memory_alone(out: Path, count: int) -> None:
-    """Memory of one worker with all agents over many reviews."""
-    with KafkaCluster() as broker, tempfile.TemporaryDirectory() as folder:
-        run = Run(broker.bootstrap, "long", False, folder)
-        memory = asyncio.run(throughput(run, make_texts(count, seed=4), items=True))["memory_mb"]
-    report = {
-        "command": "python -m bench.pipeline --memory",
-        "date": date.today().isoformat(),
-        "machine": {"cpu": _cpu(), "cores": os.cpu_count()},
-        "reviews": count,
-        "mb_after_a_quarter_and_at_the_end": memory,
-    }
-    out.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report))
+    for name in ("analysis", "recommendation"):
+        cells = [
+            f"{q} {wait[name][f'{q}_ms']:.0f} ms = {wait[name][f'{q}_batches']:.1f} batches"
+            for q in ("p50", "p99")
+        ]
+        print(f"  {name:<16}", *cells)
+    memory = result["memory"]
+    print(
+        f"memory at quarters of {memory['reviews']} reviews, MiB: {memory['rss_mib_at_quarters']}"
+    )
+    print("absolute figures drift with the machine; compare ratios")
 
 
 def main() -> None:
-    """Run, print a table, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--memory", action="store_true", help="only the long run")
-    parser.add_argument("--agent", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--out", type=Path, default=Path("bench/results/pipeline.json"))
-    options = parser.parse_args()
-    if options.agent:
-        sys.argv = sys.argv[:1]
-        return agent()
-    rounds, count, long = (1, 2000, 3000) if options.quick else (3, 4000, 20_000)
-    texts = make_texts(count)
-    if options.memory:
-        return memory_alone(options.out.with_name("memory.json"), long)
-    model = open_model(load(environ={}))
-    lengths = [len(e) for e in model.encode(texts)]
-    results: dict[str, list[dict[str, Any]]] = {"bare": [], "analyse": [], "all": []}
-    with KafkaCluster() as broker, tempfile.TemporaryDirectory() as folder:
-        for number in range(rounds):
-            results["bare"].append(bare(model, texts))
-            for name, alone in (("analyse", True), ("all", False)):
-                run = Run(broker.bootstrap, f"{name}{number}", alone, folder)
-                results[name].append(asyncio.run(throughput(run, texts, items=not alone)))
-        median = {
-            name: {
-                key: statistics.median(r[key] for r in runs)
-                for key in ("reviews_per_second", "cpu_ms")
-            }
-            for name, runs in results.items()
-        }
-        half = median["all"]["reviews_per_second"] / 2
-        run = Run(broker.bootstrap, "long", False, folder)
-        memory = asyncio.run(throughput(run, make_texts(long, seed=4), items=True))["memory_mb"]
-        run = Run(broker.bootstrap, "latency", False, folder)
-        waits = asyncio.run(latency(run, texts[: 50 + int(half * 20)], half))
-    batch = statistics.median(r["batch_ms"] for r in results["bare"])
-    top = median["bare"]
-    report = {
-        "command": "python -m bench.pipeline" + (" --quick" if options.quick else ""),
-        "date": date.today().isoformat(),
-        "machine": {"cpu": _cpu(), "cores": os.cpu_count()},
-        "bundle": model.version,
-        "texts": {"count": count, "mean_tokens": statistics.mean(lengths), "seed": 3},
-        "rounds": results,
-        "median": median,
-        "ratio": {
-            name: {
-                "throughput": median[name]["reviews_per_second"] / top["reviews_per_second"],
-                "cpu": top["cpu_ms"] / median[name]["cpu_ms"],
-                "plumbing_us": (median[name]["cpu_ms"] - top["cpu_ms"]) * 1000,
-            }
-            for name in ("analyse", "all")
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round")
+    parser.add_argument("--out", type=Path, help=f"default: {RESULTS.name}; with --quick none")
+    parser.add_argument(
+        "--kafka",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="Apache Kafka, or the embedded broker",
+    )
+    given = parser.parse_args()
+    start = time.perf_counter()
+    broker = KafkaCluster() if given.kafka else EmbeddedBroker()
+    before = set(children())
+    with broker:
+        settings = settings_module.load(broker=broker.bootstrap, idempotent=given.kafka)
+        brokers = [pid for pid in children() if pid not in before]
+        result = asyncio.run(measure(given.quick, settings, brokers))
+    head = {
+        "command": "python -m bench.pipeline" + (" --quick" if given.quick else ""),
+        "date": datetime.date.today().isoformat(),
+        "machine": machine(),
+        "broker": "Apache Kafka, one node" if given.kafka else "embedded",
+        "note": "broker, load and worker share the cores; absolute figures drift, ratios hold",
+        "method": {
+            "bare": "texts as the model sees them; tokenised, sorted, a session of one ORT thread "
+            "shared by all threads; no cache",
+            "processor": "the analyse processor in this process, without Kafka",
+            "analyse, all": f"{WARM} reviews to idle, then the rest sent and finished to idle; "
+            "reviews/s until the last analysis or recommendation is stored, by the broker's "
+            "timestamps; producing is included",
+            "plumbing_us": "worker's CPU a review less the bare loop's, cleaning and masking "
+            "included",
+            "batch_of_32_ms": "mean time of a sub-batch of 32 in one thread, idle machine",
         },
-        "memory": {"reviews": long, "mb_after_a_quarter_and_at_the_end": memory},
-        "latency": {
-            "rate": half,
-            "batch_ms": batch,
-            **{
-                to: w | {k.replace("_ms", "_batches"): v / batch for k, v in w.items()}
-                for to, w in waits.items()
-            },
-        },
-    }  # fmt: skip
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps({k: report[k] for k in ("median", "ratio", "memory", "latency")}, indent=1))
+    }
+    show(result)
+    print(f"{time.perf_counter() - start:.0f} s")
+    out = given.out or (None if given.quick else RESULTS)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(head | rounded(result), indent=1, ensure_ascii=False) + "\n")
 
 
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((x.split(": ")[1] for x in lines if x.startswith("model name")), platform.machine())
+def rounded(value: Any) -> Any:
+    """The same with four significant digits."""
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [rounded(inner) for inner in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 if __name__ == "__main__":

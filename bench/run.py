@@ -1,0 +1,227 @@
+"""One worker process on a broker, with its progress, CPU time and memory sampled from outside."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from stream_app import topics
+from stream_app.delivery.message import Record
+from stream_app.sending import send_all
+from stream_app.settings import PREFIX, Settings
+from stream_app.topics import full_name
+
+TICK = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+STAMPED = ("analyses", "recommendations", "trends")
+"""Topics whose records the broker stamps when it stores them."""
+CONSUMED = {"analyse": ("reviews",), "all": ("reviews", "analyses", "signals", "items")}
+LIMIT = 900.0
+
+
+class Sample(NamedTuple):
+    """One look from outside. CPU in seconds since the process began, RSS in bytes."""
+
+    time: float
+    analyses: int
+    worker: float
+    broker: float
+    rss: int
+
+
+class Stored(NamedTuple):
+    """An output as the broker holds it, stored at `time`."""
+
+    time: float
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes
+
+
+def cpu(pid: int) -> float:
+    """User and system time of a process with all its threads, seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def rss(pid: int) -> int:
+    """Resident memory of a process, bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+
+
+def children() -> list[int]:
+    """Processes that this one started and that still run."""
+    own = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    return [int(pid) for file in own for pid in file.read_text().split()]
+
+
+class Run:
+    """A started worker of its own topics, group and tables."""
+
+    def __init__(self, agents: str, settings: Settings, brokers: list[int]) -> None:
+        self.agents, self.settings = agents, settings
+        self.samples: list[Sample] = []
+        self._brokers = brokers
+        self._process: subprocess.Popen[bytes] | None = None
+        self._consumer: AIOKafkaConsumer = AIOKafkaConsumer(bootstrap_servers=settings.broker)
+        self._admin: AIOKafkaAdminClient = AIOKafkaAdminClient(bootstrap_servers=settings.broker)
+
+    async def prepare(self) -> None:
+        """Create the topics, those of `STAMPED` with the broker's timestamps."""
+        await self._admin.start()
+        await self._consumer.start()
+        layout = topics.layout(self.settings)
+        created = [
+            NewTopic(
+                name,
+                self.settings.partitions,
+                1,
+                topic_configs=layout[name] | {"message.timestamp.type": "LogAppendTime"},
+            )
+            for name in (full_name(self.settings, topic) for topic in STAMPED)
+        ]
+        await self._admin.create_topics(created)
+        await topics.create(self.settings)
+
+    async def send(self, records: Iterable[Record]) -> None:
+        """Produce at full speed; returns when all are stored."""
+        await send_all(self.settings, records, lambda _: None)
+
+    async def send_steadily(self, records: list[Record], rate: float) -> dict[bytes, float]:
+        """Produce `rate` a second; when each was handed to the producer, by key."""
+        producer: AIOKafkaProducer = AIOKafkaProducer(bootstrap_servers=self.settings.broker)
+        await producer.start()
+        sent: dict[bytes, float] = {}
+        start = time.time()
+        try:
+            for number, record in enumerate(records):
+                ahead = start + number / rate - time.time()
+                if ahead > 0:
+                    await asyncio.sleep(ahead)
+                assert record.key is not None
+                sent[record.key] = time.time()
+                topic = full_name(self.settings, record.topic)
+                await producer.send(topic, record.value, key=record.key)
+        finally:
+            await producer.stop()
+        return sent
+
+    def start(self, data_dir: str) -> None:
+        """Start the worker."""
+        given = {
+            "BROKER": self.settings.broker,
+            "APP": self.settings.app,
+            "PREFIX": self.settings.prefix,
+            "IDEMPOTENT": str(self.settings.idempotent).lower(),
+            "DATA_DIR": data_dir,
+        }
+        environment = os.environ | {PREFIX + name: value for name, value in given.items()}
+        command = [sys.executable, "-m", "bench.worker", self.agents]
+        # Faust draws a spinner on stdout.
+        self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+
+    async def finish(self, reviews: int) -> None:
+        """Sample until every analysis is stored and all that the agents read is committed."""
+        assert self._process is not None
+        deadline = time.monotonic() + LIMIT
+        while True:
+            analyses = sum((await self._ends("analyses")).values())
+            self._sample(analyses)
+            if analyses >= reviews and await self._committed():
+                return
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the worker ended with {self._process.returncode}")
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{analyses} of {reviews} analyses after {LIMIT:g} s")
+            await asyncio.sleep(0.2)
+
+    def _sample(self, analyses: int) -> None:
+        assert self._process is not None
+        pid = self._process.pid
+        broker = sum(cpu(child) for child in self._brokers)
+        self.samples.append(Sample(time.time(), analyses, cpu(pid), broker, rss(pid)))
+
+    async def _ends(self, topic: str) -> dict[TopicPartition, int]:
+        name = full_name(self.settings, topic)
+        where = [TopicPartition(name, number) for number in range(self.settings.partitions)]
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(where)
+        return ends
+
+    async def _committed(self) -> bool:
+        held = await self._admin.list_consumer_group_offsets(self.settings.app)
+        for topic in CONSUMED[self.agents]:
+            for partition, end in (await self._ends(topic)).items():
+                if end and (partition not in held or held[partition].offset < end):
+                    return False
+        return True
+
+    async def read(self, topic: str) -> list[Stored]:
+        """All records of a topic."""
+        ends = {partition: end for partition, end in (await self._ends(topic)).items() if end}
+        if not ends:
+            return []
+        self._consumer.assign(list(ends))
+        await self._consumer.seek_to_beginning(*ends)
+        found: list[Stored] = []
+        while any([await self._consumer.position(p) < end for p, end in ends.items()]):
+            for batch in (await self._consumer.getmany(timeout_ms=500)).values():
+                found.extend(
+                    Stored(r.timestamp / 1000, r.partition, r.offset, r.key, r.value) for r in batch
+                )
+        self._consumer.unsubscribe()
+        return found
+
+    async def stop(self) -> None:
+        """End the worker, remove the topics."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                await asyncio.to_thread(self._process.wait, 30)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                raise
+        await self._admin.delete_topics(list(topics.layout(self.settings)))
+        await self._consumer.stop()
+        await self._admin.close()
+
+    def spent(self, begin: float, end: float) -> tuple[float, float]:
+        """CPU seconds of worker and broker between two times."""
+        times, _, worker, broker, _ = (
+            np.array(column) for column in zip(*self.samples, strict=True)
+        )
+        window = (begin, end)
+        return tuple(float(np.diff(np.interp(window, times, c))[0]) for c in (worker, broker))  # type: ignore[return-value]
+
+    def memory(self, reviews: int) -> list[float]:
+        """RSS in MiB when 25, 50, 75 and 100% of the analyses were stored."""
+        return [
+            round(next(s.rss for s in self.samples if s.analyses >= share * reviews) / 2**20, 1)
+            for share in (0.25, 0.5, 0.75, 1.0)
+        ]
+
+
+@asynccontextmanager
+async def running(agents: str, settings: Settings, brokers: list[int]) -> AsyncIterator[Run]:
+    """A prepared run, stopped and cleared away in the end; the caller starts its worker."""
+    run = Run(agents, settings, brokers)
+    await run.prepare()
+    try:
+        yield run
+    finally:
+        await run.stop()
+
+
+def data_dir() -> tempfile.TemporaryDirectory[str]:
+    """A folder for a worker's tables."""
+    return tempfile.TemporaryDirectory(prefix="stream-app-bench-")
