@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +99,35 @@ def create_worker(settings: Settings, pipeline: Pipeline) -> Worker:
     return worker
 
 
+class _Process(faust.Worker):  # type: ignore[misc]
+    """Ends within a deadline once asked to. Faust's orderly stop can wait for ever, when
+    partitions move at the same moment or the broker is gone; ending without it loses nothing,
+    what is not acked comes again."""
+
+    stop_seconds: float
+
+    def _schedule_shutdown(self, signal: Any) -> None:
+        super()._schedule_shutdown(signal)
+        deadline = threading.Timer(self.stop_seconds, self._give_up)
+        deadline.daemon = True
+        deadline.start()
+
+    def _give_up(self) -> None:
+        log.warning("not stopped in %g s: ended; what is not acked comes again", self.stop_seconds)
+        logging.shutdown()
+        os._exit(0)
+
+
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises TopicsError, BundleError, ProfileError, KafkaError."""
+    """Serve until SIGTERM or SIGINT, then `stop_seconds` at most.
+
+    Raises TopicsError, BundleError, ProfileError, KafkaError."""
     asyncio.run(check_topics(settings))
     pipeline = build(settings)
     if settings.metrics_port:
         metrics.serve(settings.metrics_port)
     log.info("model %s on %s", pipeline.inference.version, pipeline.inference.model.provider)
     worker = create_worker(settings, pipeline)
-    faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False).execute_from_commandline()
+    process = _Process(worker.app, loglevel="WARNING", redirect_stdouts=False)
+    process.stop_seconds = settings.stop_seconds
+    process.execute_from_commandline()

@@ -43,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Producers retry without reordering; the embedded broker cannot."""
     session_timeout: float = 30
     """Seconds until a silent worker's partitions move."""
+    stop_seconds: float = 8
+    """After SIGTERM a worker ends within these."""
     fetch_wait_ms: int = 500
     """How long the broker may hold a fetch that has no data."""
     linger_ms: int = 2

@@ -61,7 +61,7 @@ class WorkerProcess:
         shutil.rmtree(self.data)
 
     def terminate(self) -> int:
-        """SIGTERM; its exit code."""
+        """SIGTERM; its exit code, which is the signal's where it was still starting."""
         assert self._process is not None
         self._process.terminate()
         try:
