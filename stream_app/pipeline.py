@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from models.batching import Inference
 from models.bundle import default_bundle, load
 from models.runtime import Model
@@ -47,6 +49,8 @@ def open_model(settings: Settings) -> Model:
 
 def build(settings: Settings) -> Pipeline:
     """All processors; raises BundleError and ProfileError."""
+    # The model's threads have the cores; those of BLAS would only spin between small products.
+    threadpool_limits(1, user_api="blas")
     profile = profiles.load(settings.profile)
     inference = Inference(open_model(settings))
     return assemble(settings, profile, inference)

@@ -51,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     threads: int = 0
     """Inference threads; 0: one a core, one with a GPU."""
-    batch_rows: int = 256
+    batch_rows: int = 512
     batch_bytes: int = 262_144
     """Bounds of what is taken at once from the buffer, which holds twice as much."""
     max_text: int = 10_000

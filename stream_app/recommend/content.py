@@ -45,30 +45,42 @@ class Content:
         scores: NDArray[np.float32] = queries @ items.vectors.T
         return scores
 
-    def reason(self, user: Interest, row: int, items: Catalogue) -> Reason | None:
-        target = items.vectors[row]
-        complained: dict[int, float] = {}
-        for event in user.events:
-            if event.value < 0:
-                complained[event.item] = event.time
-        best, most = None, 0.0
-        for event in user.events:
-            known = items.row(event.item)
-            if known is None or event.value <= 0:
-                continue
-            # What was bought and then complained of is no reason for more of its kind.
-            if event.time <= complained.get(event.item, -1.0):
-                continue
-            likeness = float(items.vectors[known] @ target)
-            if likeness >= MIN_LIKENESS and likeness * self._weight(user, event) > most:
-                best, most = event, likeness * self._weight(user, event)
-        if best is not None:
-            return self._like(best, items)
-        if float(user.vector @ target) > MIN_LIKENESS * float(np.linalg.norm(user.vector)) > 0:
-            return Reason(
-                self.name, "close to what you praise in your reviews", "贴近你在评论中称赞的"
-            )
-        return None
+    def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
+        targets = items.vectors[rows]
+        own = targets @ user.vector
+        limit = MIN_LIKENESS * float(np.linalg.norm(user.vector))
+        liked = self._liked(user, items)
+        weights = np.array([self._weight(user, event) for _, event in liked], np.float32)
+        likeness = items.vectors[[row for row, _ in liked]] @ targets.T
+        strength = np.where(likeness >= MIN_LIKENESS, likeness * weights[:, None], 0.0)
+        reasons: list[Reason | None] = []
+        for column in range(len(rows)):
+            best = int(strength[:, column].argmax()) if liked else 0
+            if liked and strength[best, column] > 0:
+                reasons.append(self._like(liked[best][1], items))
+            elif own[column] > limit > 0:
+                reasons.append(
+                    Reason(
+                        self.name,
+                        "close to what you praise in your reviews",
+                        "贴近你在评论中称赞的",
+                    )
+                )
+            else:
+                reasons.append(None)
+        return reasons
+
+    def _liked(self, user: Interest, items: Catalogue) -> list[tuple[int, Event]]:
+        """The user's events for items of the catalogue, with their rows. What was bought and then
+        complained of is no reason for more of its kind."""
+        complained = {event.item: event.time for event in user.events if event.value < 0}
+        return [
+            (row, event)
+            for event in user.events
+            if event.value > 0
+            and event.time > complained.get(event.item, -1.0)
+            and (row := items.row(event.item)) is not None
+        ]
 
     def _interest(self, user: Interest, items: Catalogue) -> NDArray[np.float32]:
         known = [(row, e) for e in user.events if (row := items.row(e.item)) is not None]

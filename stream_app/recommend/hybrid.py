@@ -41,16 +41,12 @@ class Hybrid:
     def _explain(
         self, user: Interest, choice: Choice, scores: Mapping[str, np.ndarray], items: Catalogue
     ) -> list[Recommendation]:
+        reasons = [source.reasons(user, choice.rows, items) for source in self._sources]
         explained = []
-        for row in choice.rows:
+        for place, row in enumerate(choice.rows):
             parts = [
                 Part(name, round(float(score[row]), 6), WEIGHTS[name])
                 for name, score in scores.items()
-            ]
-            reasons = [
-                reason
-                for source in self._sources
-                if (reason := source.reason(user, row, items)) is not None
             ]
             explained.append(
                 Recommendation(
@@ -58,7 +54,7 @@ class Hybrid:
                     title=items.items[row].title,
                     score=round(sum(part.score * part.weight for part in parts), 6),
                     parts=parts,
-                    reasons=reasons,
+                    reasons=[why for own in reasons if (why := own[place]) is not None],
                 )
             )
         return explained

@@ -76,8 +76,9 @@ def _best(scores: NDArray[np.float32], count: int) -> list[int]:
         rows = np.argpartition(-scores, count)[:count]
     else:
         rows = np.arange(len(scores))
-    rows = rows[np.lexsort((rows, -scores[rows]))]
-    return [int(row) for row in rows if np.isfinite(scores[row])]
+    rows = rows[np.isfinite(scores[rows])]
+    best: list[int] = rows[np.lexsort((rows, -scores[rows]))].tolist()
+    return best
 
 
 def _vary(
@@ -89,25 +90,26 @@ def _vary(
     removed: Counter[str],
 ) -> list[int]:
     """Greedy choice: the best score less the likeness to what is chosen, within the caps."""
-    left = list(pool)
     chosen: list[int] = []
-    likeness = np.zeros(len(left), np.float32)
+    vectors = items.vectors[pool]
+    gain = (1 - rules.diversity) * scores[pool]
+    likeness = np.zeros(len(pool), np.float32)
     shown: Counter[tuple[str, str]] = Counter()
-    while left and len(chosen) < count:
-        values = (1 - rules.diversity) * scores[left] - rules.diversity * likeness
-        place = int(np.argmax(values))
-        row = left.pop(place)
-        likeness = np.delete(likeness, place)
-        capped = _capped(items.items[row], rules, shown)
+    for _ in pool:
+        if len(chosen) == count:
+            break
+        place = int(np.argmax(gain - rules.diversity * likeness))
+        gain[place] = -np.inf
+        entry = items.items[pool[place]]
+        capped = _capped(entry, rules, shown)
         if capped is not None:
             removed[capped] += 1
             continue
-        chosen.append(row)
-        entry = items.items[row]
+        chosen.append(pool[place])
         shown["category", entry.category] += 1
         shown["seller", entry.seller] += 1
-        if left and rules.diversity:
-            likeness = np.maximum(likeness, items.vectors[left] @ items.vectors[row])
+        if rules.diversity:
+            likeness = np.maximum(likeness, vectors @ vectors[place])
     return chosen
 
 

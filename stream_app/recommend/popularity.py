@@ -42,10 +42,9 @@ class Popularity:
         scores = self._scores(items)
         return np.broadcast_to(scores, (len(users), len(items)))
 
-    def reason(self, user: Interest, row: int, items: Catalogue) -> Reason | None:
-        if self._scores(items)[row] < MIN_SHARE:
-            return None
-        return Reason(self.name, "popular these days", "近期热门")
+    def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
+        popular = Reason(self.name, "popular these days", "近期热门")
+        return [popular if share >= MIN_SHARE else None for share in self._scores(items)[rows]]
 
     def _scores(self, items: Catalogue) -> NDArray[np.float32]:
         """log(1 + popularity) as a share of the highest, [items]; kept until something changes."""

@@ -21,6 +21,6 @@ class Source(Protocol):
         """Scores [users, items] in −1…1; 0 where the source knows nothing."""
         ...
 
-    def reason(self, user: Interest, row: int, items: Catalogue) -> Reason | None:
-        """Why the item of that row, by evidence in the user's record or of the item itself."""
+    def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
+        """Why the item of each row, by evidence in the user's record or of the item itself."""
         ...

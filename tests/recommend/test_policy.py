@@ -83,11 +83,11 @@ def test_a_reason_names_evidence_and_falls_with_it() -> None:
     content = Content(1e6, {})
     row = items.row(hash64("i4"))
     assert row is not None
-    reason = content.reason(user(("purchase", "i0")), row, items)
+    reason = content.reasons(user(("purchase", "i0")), [row], items)[0]
     assert reason is not None
     assert "Item 0" in reason.en and "Item 0" in reason.zh
-    assert content.reason(user(("purchase", "i1")), row, items) is None
-    assert content.reason(user(("purchase", "i0"), ("hide", "i0")), row, items) is None
+    assert content.reasons(user(("purchase", "i1")), [row], items)[0] is None
+    assert content.reasons(user(("purchase", "i0"), ("hide", "i0")), [row], items)[0] is None
 
 
 def test_popularity_of_trends_decays() -> None:
