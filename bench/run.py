@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -97,6 +98,13 @@ class Run:
     async def send(self, records: Iterable[Record]) -> None:
         """Produce at full speed; returns when all are stored."""
         await send_all(self.settings, records, lambda _: None)
+
+    async def lay_up(self, records: Iterable[Record]) -> None:
+        """Produce while the worker stands still; when it goes on, everything is there."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        await self.send(records)
+        self._process.send_signal(signal.SIGCONT)
 
     async def send_steadily(self, records: list[Record], rate: float) -> dict[bytes, float]:
         """Produce `rate` a second; when each was handed to the producer, by key."""

@@ -8,11 +8,9 @@ import logging
 import sys
 from functools import partial
 
-import faust
-
 from stream_app import settings as settings_module
 from stream_app.agents import Worker, analyse
-from stream_app.app import create_app, create_worker
+from stream_app.app import create_app, create_worker, serve
 from stream_app.delivery.outbox import Outbox
 from stream_app.pipeline import build
 
@@ -36,7 +34,7 @@ def main() -> None:
         worker = Worker(create_app(settings), settings, pipeline, Outbox(settings))
         analyse.add(worker)
         worker.app.task(partial(close, worker.outbox))
-    faust.Worker(worker.app, loglevel="WARNING", redirect_stdouts=False).execute_from_commandline()
+    serve(worker.app, settings)
 
 
 if __name__ == "__main__":

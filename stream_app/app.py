@@ -118,16 +118,21 @@ class _Process(faust.Worker):  # type: ignore[misc]
         os._exit(0)
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then `stop_seconds` at most.
+def serve(app: faust.App, settings: Settings) -> None:
+    """Run an app until SIGTERM or SIGINT, then `stop_seconds` at most."""
+    # Faust's spinner asks the root logger for every debug message; aiokafka has several a record.
+    for noisy in ("aiokafka", "faust", "mode"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    process = _Process(app, loglevel="WARNING", redirect_stdouts=False)
+    process.stop_seconds = settings.stop_seconds
+    process.execute_from_commandline()
 
-    Raises TopicsError, BundleError, ProfileError, KafkaError."""
+
+def run(settings: Settings) -> None:
+    """The worker. Raises TopicsError, BundleError, ProfileError, KafkaError."""
     asyncio.run(check_topics(settings))
     pipeline = build(settings)
     if settings.metrics_port:
         metrics.serve(settings.metrics_port)
     log.info("model %s on %s", pipeline.inference.version, pipeline.inference.model.provider)
-    worker = create_worker(settings, pipeline)
-    process = _Process(worker.app, loglevel="WARNING", redirect_stdouts=False)
-    process.stop_seconds = settings.stop_seconds
-    process.execute_from_commandline()
+    serve(create_worker(settings, pipeline).app, settings)

@@ -146,8 +146,6 @@ def worker(settings: Settings, data_dir: str | None, log_level: str) -> None:
     logging.basicConfig(
         level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    for noisy in ("aiokafka", "faust", "mode"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
     if data_dir:
         settings = msgspec.structs.replace(settings, data_dir=data_dir)
     app.run(settings)
