@@ -2,9 +2,7 @@
 
 import hashlib
 
-from aiokafka.partitioner import DefaultPartitioner
-
-_partitioner = DefaultPartitioner()
+from aiokafka.partitioner import murmur2
 
 
 def hash64(text: str) -> int:
@@ -19,5 +17,4 @@ def hash16(text: str) -> int:
 
 def partition(key: bytes, partitions: int) -> int:
     """The partition of a key, as Kafka's own clients choose it (murmur2)."""
-    numbers = list(range(partitions))
-    return int(_partitioner(key, numbers, numbers))
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer
 
 from stream_app import metrics
 from stream_app.delivery.message import Record
+from stream_app.identity import partition
 from stream_app.settings import Settings, security
 from stream_app.topics import LARGE, full_name
 
@@ -72,6 +73,7 @@ class Outbox:
                     full_name(self._settings, record.topic),
                     record.value,
                     key=record.key,
+                    partition=self._partition(record.key),
                     headers=list(record.headers),
                 )
             )
@@ -81,3 +83,7 @@ class Outbox:
             )
         stored = await asyncio.gather(*futures)
         return [metadata.offset for metadata in stored[len(records) :]]
+
+    def _partition(self, key: bytes | None) -> int | None:
+        # Left to itself the producer lists all partitions anew for every record.
+        return None if key is None else partition(key, self._settings.partitions)
