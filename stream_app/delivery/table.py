@@ -17,9 +17,9 @@ from faust.tables import Table
 from stream_app.delivery.message import State
 from stream_app.delivery.outbox import Change
 
-BLOCK_CACHE = 16 * 1024 * 1024
+BLOCK_CACHE = 2 * 1024 * 1024
 """Bytes per partition; Faust's default is 2 GiB."""
-WRITE_BUFFER = 4 * 1024 * 1024
+WRITE_BUFFER = 1 * 1024 * 1024
 """Bytes per partition, at most three at once; the default of 64 MiB looks like a leak."""
 
 

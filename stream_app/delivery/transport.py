@@ -15,7 +15,8 @@ Here the sources are closed from the first word of a rebalance until recovery ha
 queues; a seek and a fetch exclude each other; what was fetched before the partitions moved is not
 delivered; and only what a stream handed to its agent can be acked.
 
-The fetch wait is a setting as well. Faust tells the broker to hold an empty fetch for 1.5 s.
+The bounds of a fetch are ours as well. One answer holds at most 4 MiB, not 50: where an agent has
+fallen behind, a worker would take up that much at once. The wait is a setting. Faust tells the broker to hold an empty fetch for 1.5 s.
 Apache Kafka answers earlier when data comes; the embedded broker does not, so there the wait is
 the latency.
 """
@@ -26,11 +27,14 @@ from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
 
+from stream_app.topics import LARGE
+
 
 class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = self.consumer.fetch_wait_ms
+        consumer._fetch_max_bytes = LARGE
         return consumer
 
 
