@@ -16,9 +16,9 @@ queues; a seek and a fetch exclude each other; what was fetched before the parti
 delivered; and only what a stream handed to its agent can be acked.
 
 The bounds of a fetch are ours as well. One answer holds at most 4 MiB, not 50: where an agent has
-fallen behind, a worker would take up that much at once. The wait is a setting. Faust tells the broker to hold an empty fetch for 1.5 s.
-Apache Kafka answers earlier when data comes; the embedded broker does not, so there the wait is
-the latency.
+fallen behind, a worker would take up that much at once. And the wait is a setting: Faust tells
+the broker to hold an empty fetch for 1.5 s. Apache Kafka answers earlier when data comes; the
+embedded broker does not, so there the wait is the latency.
 """
 
 import asyncio
