@@ -104,6 +104,7 @@ class Inference:
                 missing.append(text)
             else:
                 results[text] = known
+        cached = len(texts) - len(missing)
         encodings = self._encode(missing, results)
         ready = list(encodings)
         rows = plan([len(encodings[t]) for t in ready], **self._limits)
@@ -115,7 +116,9 @@ class Inference:
                 results[text] = result
                 if isinstance(result, Result):
                     self.cache.put(text, result)
-        return self._collect(texts, results)
+        outputs = self._collect(texts, results)
+        outputs.cached = cached
+        return outputs
 
     def _encode(
         self, texts: list[str], results: dict[str, Result | Exception]

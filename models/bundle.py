@@ -94,6 +94,14 @@ def read_checksums(path: Path) -> dict[str, str]:
     return sums
 
 
+def fingerprint(path: Path) -> str:
+    """SHA-256 of the checksums, and so of the whole bundle; raises BundleError."""
+    try:
+        return digest(path / CHECKSUMS)
+    except OSError as error:
+        raise BundleError(f"{path / CHECKSUMS}: not readable ({type(error).__name__})") from error
+
+
 def load(path: Path) -> Bundle:
     """Verify every file of the folder and read its config; raises BundleError."""
     if not path.is_dir():

@@ -28,6 +28,8 @@ class Outputs:
     intensity: Floats
     embedding: Floats
     errors: dict[int, Exception] = field(default_factory=dict)
+    cached: int = 0
+    """How many were known already."""
 
 
 def usable_cores() -> int:

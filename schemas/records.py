@@ -212,6 +212,18 @@ class ItemVector(Struct, frozen=True, omit_defaults=True):
     model: str
 
 
+class Promotion(Struct, frozen=True):
+    """A bundle that workers shall serve from now on."""
+
+    version: str
+    """The bundle's name and a short hash of its graph."""
+    folder: str
+    """Where the workers find it."""
+    sha256: str
+    """Of the bundle's SHA256SUMS."""
+    time: float
+
+
 class Signal(Struct, frozen=True, array_like=True):
     """One event about a subject, as it travels to the subject's worker."""
 

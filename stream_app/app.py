@@ -11,7 +11,7 @@ import faust
 from faust.types.auth import AuthProtocol, SASLMechanism
 
 from stream_app import metrics, topics
-from stream_app.agents import Worker, analyse, catalogue, interests, watch
+from stream_app.agents import Worker, analyse, catalogue, interests, models, watch
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.shell import die
 from stream_app.delivery.transport import transport_class
@@ -81,12 +81,14 @@ def create_app(settings: Settings) -> faust.App:
 
 
 def create_worker(settings: Settings, pipeline: Pipeline) -> Worker:
-    """The app with its four agents and two broadcasts."""
+    """The app with its four agents and three broadcasts."""
     app = create_app(settings)
     worker = Worker(app, settings, pipeline, Outbox(settings))
-    analyse.add(worker)
+    promotions, served = models.add(worker)
+    analyse.add(worker, served)
     broadcasts = [catalogue.add(worker), watch.add(worker)]
     interests.add(worker, broadcasts)
+    broadcasts.append(promotions)
 
     async def follow() -> None:
         try:
@@ -135,5 +137,6 @@ def run(settings: Settings) -> None:
     pipeline = build(settings)
     if settings.metrics_port:
         metrics.serve(settings.metrics_port)
-    log.info("model %s on %s", pipeline.inference.version, pipeline.inference.model.provider)
+    serving = pipeline.live.current.inference
+    log.info("model %s on %s", serving.version, serving.model.provider)
     serve(create_worker(settings, pipeline).app, settings)

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 from models.batching import Inference
 from models.bundle import default_bundle, load
 from models.runtime import Model
-from models.topics import TopicScorer
+from models.serving import Live
 from stream_app import profiles
 from stream_app.alerts.severe import SevereRule
 from stream_app.alerts.subject import Windows
@@ -32,7 +32,7 @@ from stream_app.text.mask import Masker
 class Pipeline:
     """The processors, and what they share within a process."""
 
-    inference: Inference
+    live: Live
     catalogue: Catalogue
     popularity: Popularity
     analyse: Analyse
@@ -60,6 +60,7 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
     """All processors around a loaded model."""
     half_life = profile.behaviours.half_life_days * DAY
     names = {topic.id: (topic.name, topic.zh) for topic in profile.topics}
+    live = Live(inference, [(topic.id, topic.descriptions) for topic in profile.topics])
     catalogue = Catalogue(inference.dimensions)
     popularity = Popularity(half_life)
     rules = policy.Rules(
@@ -72,19 +73,18 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
         profile.surge.window_seconds, profile.surge.ring, profile.surge.lateness_seconds
     )
     return Pipeline(
-        inference=inference,
+        live=live,
         catalogue=catalogue,
         popularity=popularity,
         analyse=Analyse(
-            inference,
-            TopicScorer([(t.id, t.descriptions) for t in profile.topics], inference),
+            live,
             Masker(profile.masks),
             SevereRule(profile.severe.probability, profile.severe.intensity, profile.severe.words),
             praise=profile.behaviours.weights.get("review", 1.0),
             max_text=settings.max_text,
             future_seconds=settings.future_seconds,
         ),
-        items=CatalogueProcessor(inference, settings.future_seconds),
+        items=CatalogueProcessor(live, settings.future_seconds),
         interests=Interests(
             Hybrid([Content(half_life, names), popularity], rules, settings.recommend),
             catalogue,

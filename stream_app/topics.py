@@ -64,6 +64,15 @@ TOPICS: tuple[Spec, ...] = (
         "The catalogue with embeddings, read whole by every worker.",
         internal=True,
     ),
+    Spec(
+        "models",
+        schemas.Promotion,
+        "bundle's role",
+        "stream-app model promote",
+        True,
+        "The bundle that every worker serves.",
+        internal=True,
+    ),
 )
 TABLES = ("interests", "subjects")
 BY_NAME = {spec.name: spec for spec in TOPICS}

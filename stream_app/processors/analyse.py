@@ -7,7 +7,7 @@ import numpy as np
 
 import schemas
 from models.batching import Inference
-from models.topics import TopicScorer
+from models.serving import Live
 from schemas import Alert, Analysis, Invalid, Review, Signal, Topic
 from schemas.records import Sentiment, Source
 from stream_app import metrics
@@ -37,8 +37,7 @@ class Analyse:
 
     def __init__(
         self,
-        inference: Inference,
-        topics: TopicScorer,
+        live: Live,
         masker: Masker,
         severe_rule: SevereRule,
         *,
@@ -47,8 +46,7 @@ class Analyse:
         future_seconds: float,
     ) -> None:
         """`praise`: popularity that an entirely positive review adds to its item."""
-        self._inference = inference
-        self._topics = topics
+        self._live = live
         self._masker = masker
         self._severe = severe_rule
         self._praise = praise
@@ -63,8 +61,10 @@ class Analyse:
                 readable.append(self._read(message))
             except Invalid as error:
                 records.append(dead(message, error, STAGE))
-        outputs = self._inference.infer([entry.prepared.text for entry in readable])
-        topics = self._topics.topics(outputs.embedding)
+        inference, scorer = self._live.current
+        outputs = inference.infer([entry.prepared.text for entry in readable])
+        metrics.CACHED.inc(outputs.cached)
+        topics = scorer.topics(outputs.embedding)
         signals = Collector()
         for row, entry in enumerate(readable):
             if row in outputs.errors:
@@ -79,6 +79,7 @@ class Analyse:
                 float(outputs.intensity[row]),
                 outputs.embedding[row],
                 topics[row],
+                inference,
             )
             headers = carried(entry.message.headers)
             records.append(
@@ -110,9 +111,10 @@ class Analyse:
         intensity: float,
         embedding: np.ndarray,
         topics: list[Topic],
+        inference: Inference,
     ) -> Analysis:
         message, review, time, prepared = entry
-        labels = cast(Sequence[Sentiment], self._inference.labels)
+        labels = cast(Sequence[Sentiment], inference.labels)
         named = dict(zip(labels, (float(p) for p in probabilities), strict=True))
         for kind, count in prepared.masked.items():
             metrics.MASKED.labels(kind).inc(count)
@@ -127,7 +129,7 @@ class Analyse:
             probabilities=named,
             intensity=intensity,
             topics=topics,
-            model=self._inference.version,
+            model=inference.version,
             time=time,
             source=Source(message.topic, message.partition, message.offset),
             vector=pack(embedding),

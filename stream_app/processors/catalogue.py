@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 import schemas
-from models.batching import Inference
+from models.serving import Live
 from schemas import Invalid, Item, ItemVector
 from stream_app.delivery.dead import dead
 from stream_app.delivery.message import Message, Read, Record, Result, carried
@@ -19,8 +19,8 @@ STAGE = "catalogue"
 class CatalogueProcessor:
     """Embeds title, category, tags and description. Keeps no state."""
 
-    def __init__(self, inference: Inference, future_seconds: float) -> None:
-        self._inference = inference
+    def __init__(self, live: Live, future_seconds: float) -> None:
+        self._live = live
         self._future = future_seconds
 
     def __call__(self, messages: Sequence[Message], read: Read) -> Result:
@@ -34,14 +34,15 @@ class CatalogueProcessor:
                 readable.append((message, self._read(message)))
             except Invalid as error:
                 records.append(dead(message, error, STAGE))
-        outputs = self._inference.infer([_text(item) for _, item in readable])
+        inference = self._live.current.inference
+        outputs = inference.infer([_text(item) for _, item in readable])
         for row, (message, item) in enumerate(readable):
             if row in outputs.errors:
                 failed = Invalid(f"the model failed on it: {type(outputs.errors[row]).__name__}")
                 records.append(dead(message, failed, STAGE))
                 continue
             vector: np.ndarray = outputs.embedding[row]
-            value = schemas.encode(ItemVector(item, pack(vector), self._inference.version))
+            value = schemas.encode(ItemVector(item, pack(vector), inference.version))
             records.append(
                 Record("item-vectors", item.item_id.encode(), value, carried(message.headers))
             )

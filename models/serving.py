@@ -1,0 +1,55 @@
+"""The model that answers, and its replacement between two batches."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from models.batching import Inference
+from models.bundle import BundleError, fingerprint, load
+from models.runtime import Model
+from models.topics import TopicScorer
+
+Descriptions = Sequence[tuple[str, Sequence[str]]]
+"""Topic id and its descriptions."""
+
+
+class Serving(NamedTuple):
+    """One model with what was computed by it. A batch takes it once, and so has one version."""
+
+    inference: Inference
+    topics: TopicScorer
+
+
+class Live:
+    """Holds what serves now. `current` may be read, and `swap` called, from any thread."""
+
+    def __init__(self, inference: Inference, descriptions: Descriptions) -> None:
+        self._descriptions = descriptions
+        self.current = Serving(inference, TopicScorer(descriptions, inference))
+
+    @property
+    def version(self) -> str:
+        """Version of the bundle that serves now."""
+        return self.current.inference.version
+
+    def swap(self, path: Path, version: str, sha256: str) -> None:
+        """Load a bundle aside, warm it, and let it serve from the next batch on.
+
+        Raises BundleError where the folder is not the bundle of that version and fingerprint, or
+        does not fit what serves now; that goes on serving.
+        """
+        bundle = load(path)
+        if bundle.version != version or fingerprint(path) != sha256:
+            raise BundleError(f"{path}: is not the announced {version}, but {bundle.version}")
+        old = self.current.inference
+        if tuple(bundle.config.labels) != old.labels:
+            raise BundleError(f"{path}: labels are {bundle.config.labels}, not {list(old.labels)}")
+        if bundle.config.dimensions != old.dimensions:
+            # Records and item vectors hold embeddings of the old length.
+            raise BundleError(
+                f"{path}: {bundle.config.dimensions} dimensions, not {old.dimensions}"
+            )
+        inference = Inference(Model(bundle, threads=old.model.threads))
+        # Reading the topics' descriptions is the warm-up. The old threads end when the last batch
+        # that holds the old model has ended.
+        self.current = Serving(inference, TopicScorer(self._descriptions, inference))
