@@ -85,6 +85,11 @@ def text(config: Config, metrics: dict[str, Any]) -> str:
             f"\nInt8 against float32 on the project's {fidelity['texts']} examples: same label "
             f"{fidelity['agreement']:.1%}, mean cosine of embeddings {fidelity['cosine']:.4f}.\n"
         )
+    forced = "".join(
+        f"\nPromoted by force on {entry['date']}, in spite of:\n"
+        + "".join(f"- {reason}\n" for reason in entry["refusals"])
+        for entry in metrics.get("forced", [])
+    )
     return f"""
 # {config.name}
 
@@ -106,7 +111,7 @@ near each other. Intensity is p(positive) - p(negative).
 
 ## Figures
 {figures}
-{where}{int8}
+{where}{int8}{forced}
 ## Limits
 - Chinese neutral texts come only from the project's examples: expect errors on factual Chinese.
 - Irony and comparisons of two products are often read by their words.

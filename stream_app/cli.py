@@ -1,6 +1,7 @@
 """`stream-app`: every command, thin over the rooms."""
 
 import asyncio
+import json
 import logging
 import sys
 from collections.abc import Callable
@@ -76,6 +77,70 @@ def main(
 
 
 main.add_command(model)
+
+
+@model.command()
+@click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--data", type=FILE, required=True, help="Labelled texts of neither's training.")
+@click.option("--current", type=click.Path(file_okay=False, path_type=Path),
+              help="Bundle it replaces; by default that of the settings.")  # fmt: skip
+@click.option("--float32", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="The same weights exported with --precision float32.")  # fmt: skip
+@click.option("--limit", type=int, default=2000, show_default=True, help="Texts to draw; 0: all.")
+@click.option("--force", is_flag=True, help="Promote all the same; the card will say so.")
+@click.option("--check", is_flag=True, help="Only measure.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_obj
+@friendly
+def promote(
+    settings: Settings,
+    bundle: Path,
+    data: Path,
+    current: Path | None,
+    float32: Path | None,
+    limit: int,
+    force: bool,
+    check: bool,
+    as_json: bool,
+) -> None:
+    """Measure a bundle against the one that serves; if it is no worse, let all workers serve it.
+
+    \b
+    stream-app model promote my-bundle --data held-out.jsonl --float32 my-bundle-float32
+    stream-app model promote my-bundle --data held-out.jsonl --check --json
+    """
+    from models import evaluation, gate
+    from models.batching import Inference
+    from models.bundle import default_bundle, load
+    from models.runtime import Model
+    from stream_app import promotion
+
+    def opened(path: Path) -> Inference:
+        return Inference(Model(load(path), threads=settings.threads or None), cache_size=0)
+
+    try:
+        rows = evaluation.sample(evaluation.read_labelled(data), limit)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    candidate = opened(bundle)
+    known = current or (Path(settings.bundle) if settings.bundle else default_bundle())
+    verdict = gate.judge(candidate, opened(known), rows, opened(float32) if float32 else None)
+    refusals = verdict.refusals
+    if candidate.model.bundle.config.precision == "int8" and float32 is None:
+        refusals.append("int8 not compared with its float32: give --float32")
+    if as_json:
+        click.echo(json.dumps({"figures": verdict.figures, "refusals": refusals}))
+    else:
+        for name, value in verdict.figures.items():
+            click.echo(f"{name:<28} {value:g}")
+    if refusals and not force:
+        raise click.ClickException(f"{candidate.version} is refused: {'; '.join(refusals)}")
+    if check:
+        return
+    if refusals:
+        gate.note_force(candidate.model.bundle, refusals, evaluation.today())
+    asyncio.run(promotion.announce(settings, load(bundle)))
+    click.echo(f"{candidate.version} is announced to all workers", err=as_json)
 
 
 @main.command()

@@ -1,10 +1,14 @@
-"""Brokers for tests: started once a session, ended with it."""
+"""Brokers for tests, started once a session and ended with it; bundles made for a test."""
 
+import json
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from models.bundle import default_bundle, write_checksums
 from stream_app.broker import Broker, KafkaUnavailable
 from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.broker.kafka import KafkaCluster
@@ -50,3 +54,18 @@ def any_broker(
         return started_kafka
     embedded: EmbeddedBroker = request.getfixturevalue("embedded_broker")
     return embedded
+
+
+@pytest.fixture
+def variant(tmp_path: Path) -> Callable[..., Path]:
+    """Makes intact copies of the shipped bundle, by name, with parts of the config changed."""
+
+    def make(name: str, **config: object) -> Path:
+        folder = tmp_path / name
+        shutil.copytree(default_bundle(), folder)
+        file = folder / "config.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"name": name} | config))
+        write_checksums(folder)
+        return folder
+
+    return make

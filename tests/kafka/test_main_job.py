@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from load import events, items
-from workers import WorkerProcess, lag, newest, read_all, table, until
+from workers import WorkerProcess, lag, newest, read_all, settings_for, table, until
 
 from stream_app import topics
 from stream_app.broker import Broker
@@ -22,7 +22,7 @@ from stream_app.interests import record
 from stream_app.pipeline import build
 from stream_app.replay import Replay, describe
 from stream_app.sending import send_all
-from stream_app.settings import Settings, load
+from stream_app.settings import Settings
 
 COUNT = 5000
 
@@ -42,12 +42,6 @@ def differences(live: Any, oracle: Any, path: str = "") -> list[str]:
         close = math.isclose(live, oracle, rel_tol=1e-5, abs_tol=1e-5)
         return [] if close else [f"{path}: {live} against {oracle}"]
     return [] if live == oracle else [f"{path}: {live} against {oracle}"]
-
-
-def settings_for(broker: Broker, name: str) -> Settings:
-    return load(
-        environ={}, broker=broker.bootstrap, app=name, prefix=f"{name}.", session_timeout=6.0
-    )
 
 
 def place(headers: dict[str, bytes]) -> tuple[str, int, int]:

@@ -17,10 +17,18 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from stream_app import topics
-from stream_app.settings import PREFIX, Settings
+from stream_app.broker import Broker
+from stream_app.settings import PREFIX, Settings, load
 from stream_app.topics import LARGE, full_name
 
 INPUTS = ("reviews", "behaviours", "items", "analyses", "signals")
+
+
+def settings_for(broker: Broker, name: str) -> Settings:
+    """Settings of an app of its own on a broker."""
+    return load(
+        environ={}, broker=broker.bootstrap, app=name, prefix=f"{name}.", session_timeout=6.0
+    )
 
 
 class WorkerProcess:
