@@ -1,12 +1,9 @@
 """Measuring a bundle on labelled texts."""
 
-import csv
-import json
 import os
 import platform
-import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,61 +11,18 @@ from typing import Any
 import numpy as np
 
 from models.batching import Inference
-from models.data import LABELS, normal_form
-from models.metrics import f1_scores
-
-TEXT_COLUMNS = ("text", "review", "sentence")
-BINARY = {"0": "negative", "1": "positive"}
-Labelled = tuple[str, str]
+from models.data import LABELS
+from models.labelled import Labelled
+from models.metrics import calibration_error, f1_scores
 
 
-def read_labelled(file: Path) -> list[Labelled]:
-    """(text, label) of a .csv, .tsv or .jsonl file; raises ValueError naming the place.
-
-    The text is in `text`, `review` or `sentence`, the label in `label`: one of `LABELS`, or 0
-    for negative and 1 for positive.
-    """
-    rows: Iterator[dict[str, Any]]
-    with file.open(encoding="utf-8-sig", newline="") as stream:
-        if file.suffix == ".jsonl":
-            rows = (json.loads(line) for line in stream if line.strip())
-        elif file.suffix == ".tsv":
-            rows = iter(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
-        elif file.suffix == ".csv":
-            rows = iter(csv.DictReader(stream))
-        else:
-            raise ValueError(f"{file}: not .csv, .tsv or .jsonl")
-        labelled = []
-        for number, row in enumerate(rows, 1):
-            column = next((c for c in TEXT_COLUMNS if c in row), None)
-            label = str(row.get("label"))
-            label = BINARY.get(label, label)
-            if column is None or label not in LABELS:
-                raise ValueError(f"{file}: row {number} has no text or no usable label")
-            if str(row[column]).strip():
-                labelled.append((str(row[column]), label))
-    return labelled
-
-
-def unseen(rows: Iterable[Labelled], trained: Iterable[str]) -> list[Labelled]:
-    """Rows whose text is neither a training text nor a part of one."""
-    known = "\0".join(normal_form(text) for text in trained)
-    return [row for row in rows if normal_form(row[0]) not in known]
-
-
-def sample(rows: Sequence[Labelled], limit: int, seed: int = 0) -> list[Labelled]:
-    """At most `limit` rows, drawn with a fixed seed; all for limit 0."""
-    if not limit or len(rows) <= limit:
-        return list(rows)
-    return random.Random(seed).sample(rows, limit)
-
-
-def evaluate(inference: Inference, rows: Sequence[Labelled]) -> dict[str, float]:
-    """Accuracy, macro-F1 and speed on labelled texts.
+def evaluate(inference: Inference, rows: Sequence[Labelled]) -> dict[str, Any]:
+    """Accuracy, macro-F1, each class, calibration, confusion and speed on labelled texts.
 
     The prediction is the most probable of the classes that occur among the labels, so that a
     set without neutral texts is judged as the two-class task it is; `neutral_share` tells how
-    often neutral would have won there.
+    often neutral would have won there. Calibration is that of these classes' probabilities,
+    scaled to sum to 1.
     """
     labels = np.array([LABELS.index(label) for _, label in rows])
     present = sorted(set(labels.tolist()))
@@ -78,18 +32,61 @@ def evaluate(inference: Inference, rows: Sequence[Labelled]) -> dict[str, float]
     seconds = time.perf_counter() - started
     if outputs.errors:
         raise next(iter(outputs.errors.values()))
-    probabilities = outputs.probabilities
-    predicted = np.array(present)[probabilities[:, present].argmax(axis=1)]
+    among = outputs.probabilities[:, present]
+    places = among.argmax(axis=1)
+    predicted = np.array(present)[places]
     scores = f1_scores(predicted, labels)
+    confusion = np.zeros((3, 3), int)
+    np.add.at(confusion, (labels, predicted), 1)
+    lengths = [len(e) for e in inference.model.encode([text for text, _ in rows])]
     return {
         "rows": len(rows),
         "accuracy": round(float((predicted == labels).mean()), 4),
         "macro_f1": round(float(np.mean([scores[c] for c in present])), 4),
-        "neutral_share": round(float((probabilities.argmax(axis=1) == 1).mean()), 4),
-        "tokens": round(float(np.mean([len(e) for e in inference.model.encode(
-            [text for text, _ in rows])])), 1),
+        "calibration_error": round(
+            calibration_error(
+                among / among.sum(axis=1, keepdims=True), np.searchsorted(present, labels)
+            ),
+            4,
+        ),
+        "neutral_share": round(float((outputs.probabilities.argmax(axis=1) == 1).mean()), 4),
+        "classes": {
+            LABELS[c]: {
+                "rows": int(confusion[c].sum()),
+                "precision": _share(confusion[c, c], confusion[:, c].sum()),
+                "recall": _share(confusion[c, c], confusion[c].sum()),
+                "f1": round(scores[c], 4),
+            }
+            for c in present
+        },
+        "confusion": {
+            LABELS[c]: {LABELS[p]: int(confusion[c, p]) for p in present} for c in present
+        },
+        "tokens": round(float(np.mean(lengths)), 1),
         "texts_per_second": round(len(rows) / seconds, 1),
-    }  # fmt: skip
+    }
+
+
+def table(name: str, result: dict[str, Any]) -> str:
+    """The result of one set for people."""
+    lines = [
+        f"{name}: {result['rows']} rows, accuracy {result['accuracy']:.3f}, "
+        f"macro-F1 {result['macro_f1']:.3f}, calibration error {result['calibration_error']:.3f}, "
+        f"{result['texts_per_second']:.0f} texts/s",
+        f"  {'':<10}{'rows':>7}{'precision':>11}{'recall':>9}{'F1':>7}   predicted "
+        + ", ".join(result["confusion"]),
+    ]
+    for label, row in result["classes"].items():
+        seen = ", ".join(str(n) for n in result["confusion"][label].values())
+        lines.append(
+            f"  {label:<10}{row['rows']:>7}{row['precision']:>11.3f}{row['recall']:>9.3f}"
+            f"{row['f1']:>7.3f}   {seen}"
+        )
+    return "\n".join(lines)
+
+
+def _share(part: int, whole: int) -> float:
+    return round(float(part / whole), 4) if whole else 0.0
 
 
 def machine() -> dict[str, str | int]:

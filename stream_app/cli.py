@@ -109,7 +109,7 @@ def promote(
     stream-app model promote my-bundle --data held-out.jsonl --float32 my-bundle-float32
     stream-app model promote my-bundle --data held-out.jsonl --check --json
     """
-    from models import evaluation, gate
+    from models import evaluation, gate, labelled
     from models.batching import Inference
     from models.bundle import default_bundle, load
     from models.runtime import Model
@@ -119,7 +119,7 @@ def promote(
         return Inference(Model(load(path), threads=settings.threads or None), cache_size=0)
 
     try:
-        rows = evaluation.sample(evaluation.read_labelled(data), limit)
+        rows = labelled.sample(labelled.read(data), limit)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     candidate = opened(bundle)

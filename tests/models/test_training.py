@@ -80,7 +80,7 @@ def test_evaluate_writes_what_card_reads(tmp_path: Path) -> None:
     shutil.copytree(default_bundle(), folder)
     labelled, results = tmp_path / "few.jsonl", tmp_path / "results.json"
     labelled.write_text('{"text": "很好", "label": 1}\n{"text": "bad", "label": 0}\n', "utf-8")
-    run("evaluate", "--bundle", folder, "--out", results, labelled)
+    run("evaluate", "--bundle", folder, "--out", results, "--data", labelled)
     assert json.loads(results.read_text())["sets"]["few"]["accuracy"] == 1.0
     run("card", folder, results)
     assert "| few | 2 | 1.000 |" in (folder / "README.md").read_text("utf-8")

@@ -7,7 +7,7 @@ import pytest
 
 from models import data
 from models.centring import is_chinese, shared_part
-from models.evaluation import read_labelled, unseen
+from models.labelled import read, unseen
 from models.metrics import calibration_error, f1_scores, fit_temperature, softmax
 
 
@@ -80,12 +80,9 @@ def test_labelled_files_are_read_in_three_formats(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("label,review\n1,好\n0,差\n", encoding="utf-8")
     (tmp_path / "a.tsv").write_text('sentence\tlabel\nfine "thing\t1\n', encoding="utf-8")
     (tmp_path / "a.jsonl").write_text('{"text": "so", "label": "neutral"}\n', encoding="utf-8")
-    assert read_labelled(tmp_path / "a.csv") == [("好", "positive"), ("差", "negative")]
-    assert read_labelled(tmp_path / "a.tsv") == [('fine "thing', "positive")]
-    assert read_labelled(tmp_path / "a.jsonl") == [("so", "neutral")]
-    (tmp_path / "b.csv").write_text("label,review\n5,好\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="row 1"):
-        read_labelled(tmp_path / "b.csv")
+    assert read(tmp_path / "a.csv") == [("好", "positive"), ("差", "negative")]
+    assert read(tmp_path / "a.tsv") == [('fine "thing', "positive")]
+    assert read(tmp_path / "a.jsonl") == [("so", "neutral")]
     assert unseen([("Fine", "positive"), ("new", "positive")], ["it is fine."]) == [
         ("new", "positive")
     ]
@@ -115,3 +112,25 @@ def test_measures() -> None:
     logits = np.tile(np.array([[8.0, 0.0, 0.0]], np.float32), (100, 1))
     assert fit_temperature(logits, np.repeat([0, 1], [90, 10])) > 2
     assert softmax(logits).sum(axis=1) == pytest.approx(np.ones(100))
+
+
+def test_stars_and_columns_of_any_name_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "stars.csv"
+    file.write_text("body,rating\n好,5\n还行,3.0\n差,1\n", encoding="utf-8")
+    assert read(file, "body", "rating") == [
+        ("好", "positive"),
+        ("还行", "neutral"),
+        ("差", "negative"),
+    ]
+    with pytest.raises(ValueError, match="row 1 has no text"):
+        read(file)
+    with pytest.raises(ValueError, match="row 1 has no label"):
+        read(file, "body")
+
+
+@pytest.mark.parametrize("label", ["7", "great", "-1"])
+def test_a_label_of_no_scale_is_refused(tmp_path: Path, label: str) -> None:
+    file = tmp_path / "odd.csv"
+    file.write_text(f"text,label\ngood,{label}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"odd\.csv"):
+        read(file)
