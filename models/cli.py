@@ -1,4 +1,4 @@
-"""`stream-app model`: train, export, evaluate, and renew a bundle's card."""
+"""`stream-app model`: train, distil, export, evaluate, and renew a bundle's card."""
 
 import json
 import random
@@ -87,7 +87,7 @@ def labelled(
 
 @click.group()
 def model() -> None:
-    """Train, export and measure model bundles."""
+    """Train, distil, export and measure model bundles."""
 
 
 @model.command()
@@ -124,6 +124,53 @@ def train(
             base, rows, held_out, out, recipe, Saving(out / STATE, save_every, resume)
         )
     except StateError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(json.dumps(metrics))
+
+
+@model.command()
+@click.argument("teacher", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--layers", type=click.IntRange(2), default=6, show_default=True)
+@click.option(
+    "--texts", type=FILE, multiple=True,
+    help="Text file, one unlabelled text a line, to learn the teacher's answers on as well.",
+)  # fmt: skip
+@run_options
+def distil(
+    teacher: Path,
+    layers: int,
+    texts: tuple[Path, ...],
+    out: Path,
+    vader: Path | None,
+    exclude: tuple[Path, ...],
+    epochs: float,
+    threads: int,
+    limit: int,
+    seed: int,
+    save_every: int,
+    resume: bool,
+) -> None:
+    """Train a student with fewer layers of the checkpoint TEACHER.
+
+    Its embeddings stay in the teacher's space.
+    """
+    try:
+        from models import distillation
+        from models.fitting import Saving
+        from models.resume import StateError
+    except ModuleNotFoundError as error:
+        raise missing(error) from error
+    if not (teacher / "training.json").exists():
+        raise click.ClickException(f"{teacher}: no training.json, so not a checkpoint")
+    rows, held_out = run_rows(vader, exclude, limit, seed)
+    rows += [row for file in texts for row in data.unlabelled_rows(file)]
+    click.echo(f"{len(rows)} rows to distil on, {len(held_out)} held out")
+    recipe = distillation.Distillation(epochs=epochs, threads=threads, seed=seed, layers=layers)
+    try:
+        metrics = distillation.distil(
+            teacher, rows, held_out, out, recipe, Saving(out / STATE, save_every, resume)
+        )
+    except (StateError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(json.dumps(metrics))
 
