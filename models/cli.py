@@ -1,6 +1,8 @@
-"""`stream-app model`: train, export, evaluate, and renew a bundle's card."""
+"""`stream-app model`: train, distil, export, evaluate, and renew a bundle's card."""
 
 import json
+import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from models import data
 from models.bundle import BundleError, TopicCalibration, default_bundle, load, write_checksums
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
+STATE = "state.pt"
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 # Against the shop profile's descriptions, 99% of film phrases stay below cosine 0.37.
 DEFAULT_TOPICS = TopicCalibration(slope=20.0, middle=0.41)
@@ -36,6 +39,40 @@ def training_rows(vader: Path | None, exclude: tuple[Path, ...]) -> list[data.Ro
     return rows
 
 
+def run_rows(
+    vader: Path | None, exclude: tuple[Path, ...], limit: int, seed: int
+) -> tuple[list[data.Row], list[data.Row]]:
+    """Rows to train on and rows held out of a run, at most `limit` of the former."""
+    rows, held_out = data.split(training_rows(vader, exclude))
+    if limit and limit < len(rows):
+        rows = random.Random(seed).sample(rows, limit)
+        held_out = held_out[: max(limit // 10, 20)]
+    return rows, held_out
+
+
+def run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that every training run takes."""
+    for option in reversed((
+        click.option("--out", type=FOLDER, required=True, help="Checkpoint folder to write."),
+        click.option("--vader", type=FILE, help="vaderSentiment's source package (.tar.gz)."),
+        click.option(
+            "--exclude", type=FILE, multiple=True,
+            help="Labelled file whose texts must not be trained on, nor texts that contain them.",
+        ),
+        click.option("--epochs", type=click.FloatRange(0.01), default=1.7, show_default=True),
+        click.option("--threads", type=int, default=0, help="Torch threads; 0: torch decides."),
+        click.option("--limit", type=int, default=0,
+                     help="Train on a random part of this many rows."),
+        click.option("--seed", type=int, default=7, show_default=True),
+        click.option("--save-every", type=click.IntRange(0), default=200, show_default=True,
+                     help="Steps between two saves of the run's state in --out; 0: none."),
+        click.option("--resume", is_flag=True,
+                     help="Go on from the state that a killed run of these options left."),
+    )):  # fmt: skip
+        command = option(command)
+    return command
+
+
 def labelled(
     file: Path, text_column: str | None = None, label_column: str = "label"
 ) -> list[tuple[str, str]]:
@@ -50,22 +87,13 @@ def labelled(
 
 @click.group()
 def model() -> None:
-    """Train, export and measure model bundles."""
+    """Train, distil, export and measure model bundles."""
 
 
 @model.command()
 @click.option("--base", type=FOLDER, required=True, help="Folder of the BERT to start from.")
-@click.option("--out", type=FOLDER, required=True, help="Checkpoint folder to write.")
-@click.option("--vader", type=FILE, help="vaderSentiment's source package (.tar.gz).")
-@click.option(
-    "--exclude", type=FILE, multiple=True,
-    help="Labelled file whose texts must not be trained on, nor texts that contain them.",
-)  # fmt: skip
-@click.option("--epochs", type=click.FloatRange(0.01), default=1.7, show_default=True)
 @click.option("--max-tokens", type=click.IntRange(8, 512), default=128, show_default=True)
-@click.option("--threads", type=int, default=0, help="Torch threads; 0: torch decides.")
-@click.option("--limit", type=int, default=0, help="Train on a random part of this many rows.")
-@click.option("--seed", type=int, default=7, show_default=True)
+@run_options
 def train(
     base: Path,
     out: Path,
@@ -76,21 +104,74 @@ def train(
     threads: int,
     limit: int,
     seed: int,
+    save_every: int,
+    resume: bool,
 ) -> None:
     """Fine-tune a BERT for sentiment; minutes to an hour on two cores."""
     try:
         from models import training
+        from models.fitting import Saving
+        from models.resume import StateError
     except ModuleNotFoundError as error:
         raise missing(error) from error
     if not (base / "tokenizer.json").exists():
         raise click.ClickException(f"{base}: no tokenizer.json, so not a model folder")
-    rows = training_rows(vader, exclude)
-    train_rows, held_out = data.split(rows)
-    if limit:
-        train_rows, held_out = train_rows[:limit], held_out[: max(limit // 10, 20)]
-    click.echo(f"{len(train_rows)} rows to train on, {len(held_out)} held out")
+    rows, held_out = run_rows(vader, exclude, limit, seed)
+    click.echo(f"{len(rows)} rows to train on, {len(held_out)} held out")
     recipe = training.Recipe(epochs=epochs, max_tokens=max_tokens, threads=threads, seed=seed)
-    metrics = training.train(base, train_rows, held_out, out, recipe)
+    try:
+        metrics = training.train(
+            base, rows, held_out, out, recipe, Saving(out / STATE, save_every, resume)
+        )
+    except StateError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(json.dumps(metrics))
+
+
+@model.command()
+@click.argument("teacher", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--layers", type=click.IntRange(2), default=6, show_default=True)
+@click.option(
+    "--texts", type=FILE, multiple=True,
+    help="Text file, one unlabelled text a line, to learn the teacher's answers on as well.",
+)  # fmt: skip
+@run_options
+def distil(
+    teacher: Path,
+    layers: int,
+    texts: tuple[Path, ...],
+    out: Path,
+    vader: Path | None,
+    exclude: tuple[Path, ...],
+    epochs: float,
+    threads: int,
+    limit: int,
+    seed: int,
+    save_every: int,
+    resume: bool,
+) -> None:
+    """Train a student with fewer layers of the checkpoint TEACHER.
+
+    Its embeddings stay in the teacher's space.
+    """
+    try:
+        from models import distillation
+        from models.fitting import Saving
+        from models.resume import StateError
+    except ModuleNotFoundError as error:
+        raise missing(error) from error
+    if not (teacher / "training.json").exists():
+        raise click.ClickException(f"{teacher}: no training.json, so not a checkpoint")
+    rows, held_out = run_rows(vader, exclude, limit, seed)
+    rows += [row for file in texts for row in data.unlabelled_rows(file)]
+    click.echo(f"{len(rows)} rows to distil on, {len(held_out)} held out")
+    recipe = distillation.Distillation(epochs=epochs, threads=threads, seed=seed, layers=layers)
+    try:
+        metrics = distillation.distil(
+            teacher, rows, held_out, out, recipe, Saving(out / STATE, save_every, resume)
+        )
+    except (StateError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
     click.echo(json.dumps(metrics))
 
 

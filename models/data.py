@@ -26,7 +26,10 @@ NEUTRAL_BOUND, POLAR_BOUND = 0.2, 1.2
 
 @dataclass(frozen=True)
 class Row:
-    """One text, the target distribution over `LABELS`, its source and weight in the loss."""
+    """One text, the target distribution over `LABELS`, its source and weight in the loss.
+
+    A text without a label weighs 0.
+    """
 
     text: str
     target: tuple[float, float, float]
@@ -101,6 +104,13 @@ def example_rows(folder: Path = EXAMPLES, weight: float = 4.0) -> Iterator[Row]:
             if row.get("label") in LABELS:
                 source = f"examples-{row['language']}"
                 yield Row(row["text"], hard_target(row["label"]), source, weight)
+
+
+def unlabelled_rows(file: Path) -> Iterator[Row]:
+    """The lines of a text file, for distillation; held-out texts among them are left out."""
+    for line in dict.fromkeys(file.read_text(encoding="utf-8").splitlines()):
+        if normal_form(line) and not is_held_out(line):
+            yield Row(line.strip(), (1 / 3, 1 / 3, 1 / 3), file.stem, 0.0)
 
 
 def deduplicate(rows: Iterable[Row]) -> list[Row]:

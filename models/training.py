@@ -7,11 +7,9 @@ a folder of safetensors, tokenizer and JSON that `models.export` turns into a bu
 """
 
 import json
-import math
 import random
 import shutil
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,32 +18,21 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import tqdm
 from transformers import AutoModel
 
 from models.centring import is_chinese, shared_part
 from models.data import Row
+from models.fitting import Losses, Saving, Schedule, fit, planned
 from models.metrics import fit_temperature, summary
 from models.tokens import Encoding, TextEncoder
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What a run depends on besides its rows; stored beside the weights."""
+class Recipe(Schedule):
+    """Fine-tuning of a base, its embedding anchored."""
 
-    epochs: float = 1.0
-    max_tokens: int = 128
-    batch_tokens: int = 2048
-    batch_rows: int = 48
-    learning_rate: float = 7e-5
-    head_learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    warm_up: float = 0.08
     anchor_weight: float = 1.0
     anchor_every: int = 3
-    smoothing: float = 0.03
-    threads: int = 0
-    seed: int = 7
 
 
 class SentimentModel(nn.Module):  # type: ignore[misc]
@@ -57,11 +44,15 @@ class SentimentModel(nn.Module):  # type: ignore[misc]
         self.query = nn.Linear(hidden, 1)
         self.dense = nn.Linear(hidden, hidden)
         self.classify = nn.Linear(hidden, 3)
-        self.dropout = nn.Dropout(0.1)
+        self.dropout = nn.Dropout(encoder.config.hidden_dropout_prob)
 
     def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Logits [batch, 3] and the masked mean [batch, hidden], in float32."""
-        states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        return self.read(self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
+
+    def read(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The same from the encoder's last states [batch, tokens, hidden]."""
+        states = states.float()
         weights = self.query(states).squeeze(-1).masked_fill(mask == 0, -1e9).softmax(-1)
         attended = (weights.unsqueeze(-1) * states).sum(1)
         hidden = torch.tanh(self.dense(self.dropout(attended)))
@@ -72,26 +63,6 @@ def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
     """Mean over the real tokens: [batch, tokens, hidden] to [batch, hidden]."""
     weights = mask.unsqueeze(-1).to(states.dtype)
     return (states * weights).sum(1) / weights.sum(1)
-
-
-def batches(
-    lengths: Sequence[int], recipe: Recipe, rng: random.Random, chunk: int = 2048
-) -> Iterator[list[int]]:
-    """One shuffled epoch: rows sorted within chunks, batches bounded by padded tokens."""
-    order = list(range(len(lengths)))
-    rng.shuffle(order)
-    cut: list[list[int]] = []
-    for start in range(0, len(order), chunk):
-        batch: list[int] = []
-        for row in sorted(order[start : start + chunk], key=lengths.__getitem__):
-            full = len(batch) >= recipe.batch_rows
-            if batch and (full or (len(batch) + 1) * lengths[row] > recipe.batch_tokens):
-                cut.append(batch)
-                batch = []
-            batch.append(row)
-        cut.append(batch)
-    rng.shuffle(cut)
-    yield from cut
 
 
 def pad(encodings: Sequence[Encoding], pad_id: int) -> tuple[Tensor, Tensor]:
@@ -125,12 +96,30 @@ def predict(
     return logits, means
 
 
+def label_loss(rows: Sequence[Row], smoothing: float) -> Callable[[list[int], Tensor], Tensor]:
+    """Weighted cross-entropy of a batch's logits; rows of weight 0 have no label."""
+    targets = torch.tensor([row.target for row in rows]) * (1 - smoothing) + smoothing / 3
+    weights = torch.tensor([row.weight for row in rows])
+
+    def loss(batch: list[int], logits: Tensor) -> Tensor:
+        each = -(targets[batch] * F.log_softmax(logits.float(), -1)).sum(-1)
+        return (each * weights[batch]).sum() / weights[batch].sum().clamp(min=1e-6)
+
+    return loss
+
+
 def train(
-    base: Path, rows: Sequence[Row], held_out: Sequence[Row], out: Path, recipe: Recipe
+    base: Path,
+    rows: Sequence[Row],
+    held_out: Sequence[Row],
+    out: Path,
+    recipe: Recipe,
+    saving: Saving | None = None,
 ) -> dict[str, float]:
     """Fine-tune `base` on `rows`, measure on `held_out`, write the checkpoint folder `out`.
 
-    Returns the held-out metrics. `base` is a local folder or a name on the hub.
+    Returns the held-out metrics. `base` is a local folder. Raises `models.resume.StateError`
+    where `saving` resumes another run's state.
     """
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
@@ -148,29 +137,8 @@ def train(
     model = SentimentModel(encoder, encoder.config.hidden_size)
     text_encoder = TextEncoder(base / "tokenizer.json", recipe.max_tokens)
     encodings = text_encoder.encode([row.text for row in rows])
-    lengths = [len(e) for e in encodings]
-    targets = torch.tensor([row.target for row in rows])
-    targets = targets * (1 - recipe.smoothing) + recipe.smoothing / 3
-    weights = torch.tensor([row.weight for row in rows])
-
-    plan: list[list[int]] = []
-    for _ in range(math.ceil(recipe.epochs)):
-        plan.extend(batches(lengths, recipe, rng))
-    plan = plan[: max(1, round(len(plan) * recipe.epochs / math.ceil(recipe.epochs)))]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": [p for p in encoder.parameters() if p.requires_grad],
-             "lr": recipe.learning_rate},
-            {"params": [p for n, p in model.named_parameters() if not n.startswith("encoder.")],
-             "lr": recipe.head_learning_rate},
-        ],
-        weight_decay=recipe.weight_decay,
-    )  # fmt: skip
-    warm = max(1, round(recipe.warm_up * len(plan)))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: min((step + 1) / warm, max(0.02, (len(plan) - step) / (len(plan) - warm + 1))),
-    )
+    plan = planned([len(e) for e in encodings], recipe, rng)
+    labels = label_loss(rows, recipe.smoothing)
 
     def base_means(batch: list[int]) -> Tensor:
         ids, mask = pad([encodings[i] for i in batch], pad_id)
@@ -179,38 +147,37 @@ def train(
             return masked_mean(states, mask).clone()
 
     base_centre = torch.cat([base_means(b) for b in rng.sample(plan, min(16, len(plan)))]).mean(0)
-    started = time.monotonic()
-    running = anchored = 0.0
-    progress = tqdm(plan, desc="train", unit="batch", mininterval=5)
-    for step, batch in enumerate(progress):
-        model.train()
-        ids, mask = pad([encodings[i] for i in batch], pad_id)
+
+    def losses(step: int, batch: list[int]) -> Losses:
         with torch.autocast("cpu", torch.bfloat16):
-            logits, means = model(ids, mask)
-        each = -(targets[batch] * F.log_softmax(logits.float(), -1)).sum(-1)
-        loss = (each * weights[batch]).sum() / weights[batch].sum()
-        running += 0.02 * (loss.item() - running) if step else loss.item()
+            logits, means = model(*pad([encodings[i] for i in batch], pad_id))
+        loss = labels(batch, logits)
+        shown = {"loss": loss}
         if step % recipe.anchor_every == 0:
             goal = base_means(batch) - base_centre
-            away = 1 - F.cosine_similarity(means.float() - base_centre, goal).mean()
-            anchored += 0.05 * (away.item() - anchored) if step else away.item()
-            loss = loss + recipe.anchor_weight * recipe.anchor_every * away
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        progress.set_postfix(loss=f"{running:.3f}", anchor=f"{anchored:.3f}", refresh=False)
+            shown["anchor"] = 1 - F.cosine_similarity(means.float() - base_centre, goal).mean()
+            loss = loss + recipe.anchor_weight * recipe.anchor_every * shown["anchor"]
+        return loss, shown
 
-    logits_held, _ = predict(model, text_encoder.encode([r.text for r in held_out]), pad_id)
-    labels = np.array([row.label for row in held_out])
-    temperature = fit_temperature(logits_held, labels)
-    metrics = summary(logits_held, labels, temperature)
-    metrics["train_minutes"] = round((time.monotonic() - started) / 60, 1)
+    seconds = fit(model, plan, losses, recipe, saving)
+    temperature, metrics = measure(model, text_encoder, held_out, pad_id)
+    metrics["train_minutes"] = round(seconds / 60, 1)
     centre, directions = shared_part(*language_sample(model, rows, encodings, pad_id, rng))
     shared = {"centre": centre, "directions": directions}
     write_checkpoint(out, base, model, shared, temperature, metrics, rows, recipe)
+    if saving is not None:
+        saving.file.unlink(missing_ok=True)
     return metrics
+
+
+def measure(
+    model: SentimentModel, text_encoder: TextEncoder, held_out: Sequence[Row], pad_id: int
+) -> tuple[float, dict[str, float]]:
+    """The temperature that calibrates the model on `held_out`, and its metrics there."""
+    logits, _ = predict(model, text_encoder.encode([row.text for row in held_out]), pad_id)
+    labels = np.array([row.label for row in held_out])
+    temperature = fit_temperature(logits, labels)
+    return temperature, summary(logits, labels, temperature)
 
 
 def language_sample(
@@ -238,7 +205,7 @@ def write_checkpoint(
     temperature: float,
     metrics: dict[str, float],
     rows: Sequence[Row],
-    recipe: Recipe,
+    recipe: Schedule,
 ) -> None:
     """Folder of `weights.safetensors`, `tokenizer.json` and `training.json`."""
     out.mkdir(parents=True, exist_ok=True)

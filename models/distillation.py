@@ -1,0 +1,160 @@
+"""Distillation: a student with fewer layers that answers as its teacher does.
+
+The student starts from evenly spaced layers of the teacher and learns its softened logits
+(Hinton et al., 2015), the hidden states of those layers (after TinyBERT, Jiao et al., EMNLP
+2020) and its embedding as served. Centre and directions of the embedding stay the teacher's,
+so vectors stored under the teacher stay comparable. No loss but the small one on hard labels
+needs a label: any text of the domain helps.
+"""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import BertConfig, BertModel
+
+from models.data import Row
+from models.fitting import Losses, Saving, Schedule, fit, planned
+from models.tokens import TextEncoder
+from models.training import SentimentModel, label_loss, measure, pad, write_checkpoint
+
+LAYER = "encoder.encoder.layer."
+
+
+@dataclass(frozen=True)
+class Distillation(Schedule):
+    """Depth of the student, the softening of logits, and the weight of each loss."""
+
+    learning_rate: float = 3e-4
+    head_learning_rate: float = 2e-4
+    layers: int = 6
+    softening: float = 2.0
+    logit_weight: float = 1.0
+    hidden_weight: float = 1.0
+    embedding_weight: float = 2.0
+    label_weight: float = 0.2
+
+
+def spaced(teacher: int, student: int) -> list[int]:
+    """Numbers of `student` layers spread over `teacher` ones, first and last included."""
+    if not 2 <= student <= teacher:
+        raise ValueError(
+            f"a teacher of {teacher} layers has students of 2 to {teacher}, not {student}"
+        )
+    return [round(i * (teacher - 1) / (student - 1)) for i in range(student)]
+
+
+def read_checkpoint(
+    folder: Path, layers: Sequence[int] | None = None, dropout: float = 0.0
+) -> tuple[SentimentModel, dict[str, Tensor]]:
+    """The model of a checkpoint with the given layers (all by default), and what its
+    embeddings share: `centre` and `directions`."""
+    body = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    weights = load_file(folder / "weights.safetensors")
+    shared = {name: weights.pop(name) for name in ("centre", "directions")}
+    layers = range(body["layers"]) if layers is None else layers
+    kept = {k: v for k, v in weights.items() if not k.startswith(LAYER)}
+    for new, old in enumerate(layers):
+        start = f"{LAYER}{old}."
+        of_layer = [k for k in weights if k.startswith(start)]
+        kept |= {f"{LAYER}{new}.{k.removeprefix(start)}": weights[k] for k in of_layer}
+    vocabulary, hidden = weights["encoder.embeddings.word_embeddings.weight"].shape
+    config = BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        num_hidden_layers=len(layers),
+        num_attention_heads=body["heads"],
+        intermediate_size=len(weights[f"{LAYER}0.intermediate.dense.bias"]),
+        max_position_embeddings=len(weights["encoder.embeddings.position_embeddings.weight"]),
+        type_vocab_size=len(weights["encoder.embeddings.token_type_embeddings.weight"]),
+        layer_norm_eps=body["epsilon"],
+        pad_token_id=body["pad_id"],
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+    )
+    model = SentimentModel(BertModel(config, add_pooling_layer=False), hidden)
+    model.load_state_dict(kept)
+    return model, shared
+
+
+def own_part(means: Tensor, shared: Mapping[str, Tensor]) -> Tensor:
+    """Embedding before it is scaled to length 1: the mean less what all texts share."""
+    centred = means.float() - shared["centre"]
+    return centred - centred @ shared["directions"].T @ shared["directions"]
+
+
+def distil(
+    teacher_folder: Path,
+    rows: Sequence[Row],
+    held_out: Sequence[Row],
+    out: Path,
+    recipe: Distillation,
+    saving: Saving | None = None,
+) -> dict[str, float]:
+    """Train a student of the checkpoint `teacher_folder` on `rows`, write it to `out`.
+
+    Rows of weight 0 have no label. Returns the held-out metrics. Raises ValueError for a depth
+    the teacher cannot give, StateError where `saving` resumes another run's state.
+    """
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    torch.manual_seed(recipe.seed)
+    body = json.loads((teacher_folder / "training.json").read_text(encoding="utf-8"))
+    recipe = replace(recipe, max_tokens=body["max_tokens"])
+    chosen = spaced(body["layers"], recipe.layers)
+    teacher, shared = read_checkpoint(teacher_folder)
+    teacher.encoder.bfloat16()
+    teacher.eval()
+    # Without dropout: the teacher's answer is a target to hit, not a label to doubt.
+    student, _ = read_checkpoint(teacher_folder, chosen)
+    student.encoder.embeddings.word_embeddings.weight.requires_grad_(False)
+    text_encoder = TextEncoder(teacher_folder / "tokenizer.json", recipe.max_tokens)
+    encodings = text_encoder.encode([row.text for row in rows])
+    plan = planned([len(e) for e in encodings], recipe, random.Random(recipe.seed))
+    labels = label_loss(rows, recipe.smoothing)
+
+    def answer(model: SentimentModel, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits, masked mean, and the states of the real tokens after each layer compared."""
+        told = model.encoder(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+        logits, means = model.read(told.last_hidden_state, mask)
+        picked = chosen if model is teacher else range(recipe.layers)
+        states = torch.stack([told.hidden_states[i + 1][mask.bool()].float() for i in picked])
+        return logits.float(), means, states
+
+    def losses(_: int, batch: list[int]) -> Losses:
+        ids, mask = pad([encodings[i] for i in batch], body["pad_id"])
+        with torch.no_grad():
+            goal_logits, goal_means, goal_states = answer(teacher, ids, mask)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits, means, states = answer(student, ids, mask)
+        soft, goal = (x / recipe.softening for x in (logits, goal_logits))
+        size = states.shape[-1:]
+        shown = {
+            "logits": recipe.softening**2 * F.kl_div(
+                soft.log_softmax(-1), goal.log_softmax(-1), log_target=True, reduction="batchmean"
+            ),
+            "hidden": F.mse_loss(F.layer_norm(states, size), F.layer_norm(goal_states, size)),
+            "embedding": 1 - F.cosine_similarity(
+                own_part(means, shared), own_part(goal_means, shared)
+            ).mean(),
+            "label": labels(batch, logits),
+        }  # fmt: skip
+        weights = (recipe.logit_weight, recipe.hidden_weight, recipe.embedding_weight,
+                   recipe.label_weight)  # fmt: skip
+        loss = sum(w * part for w, part in zip(weights, shown.values(), strict=True))
+        return loss, shown
+
+    seconds = fit(student, plan, losses, recipe, saving)
+    temperature, metrics = measure(student, text_encoder, held_out, body["pad_id"])
+    metrics["train_minutes"] = round(seconds / 60, 1)
+    arrays = {name: value.numpy() for name, value in shared.items()}
+    write_checkpoint(out, teacher_folder, student, arrays, temperature, metrics, rows, recipe)
+    if saving is not None:
+        saving.file.unlink(missing_ok=True)
+    return metrics

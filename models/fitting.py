@@ -1,0 +1,123 @@
+"""The loop that every training run goes through: plan of batches, optimiser, saved state."""
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from models.resume import RunState, run_identity
+
+Losses = tuple[Tensor, dict[str, Tensor]]
+"""The loss of a batch, and what of it the progress bar shows."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What every run depends on besides its rows; stored beside the weights."""
+
+    epochs: float = 1.0
+    max_tokens: int = 128
+    batch_tokens: int = 2048
+    batch_rows: int = 48
+    learning_rate: float = 7e-5
+    head_learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warm_up: float = 0.08
+    smoothing: float = 0.03
+    threads: int = 0
+    seed: int = 7
+
+
+@dataclass(frozen=True)
+class Saving:
+    """Save the run's state to `file` every `every` steps (0: never); `resume` goes on from it."""
+
+    file: Path
+    every: int = 0
+    resume: bool = False
+
+
+def batches(
+    lengths: Sequence[int], recipe: Schedule, rng: random.Random, chunk: int = 2048
+) -> Iterator[list[int]]:
+    """One shuffled epoch: rows sorted within chunks, batches bounded by padded tokens."""
+    order = list(range(len(lengths)))
+    rng.shuffle(order)
+    cut: list[list[int]] = []
+    for start in range(0, len(order), chunk):
+        batch: list[int] = []
+        for row in sorted(order[start : start + chunk], key=lengths.__getitem__):
+            full = len(batch) >= recipe.batch_rows
+            if batch and (full or (len(batch) + 1) * lengths[row] > recipe.batch_tokens):
+                cut.append(batch)
+                batch = []
+            batch.append(row)
+        cut.append(batch)
+    rng.shuffle(cut)
+    yield from cut
+
+
+def planned(lengths: Sequence[int], recipe: Schedule, rng: random.Random) -> list[list[int]]:
+    """The batches of all epochs, the last one cut where `epochs` is a fraction."""
+    whole = math.ceil(recipe.epochs)
+    plan = [batch for _ in range(whole) for batch in batches(lengths, recipe, rng)]
+    return plan[: max(1, round(len(plan) * recipe.epochs / whole))]
+
+
+def fit(
+    model: nn.Module,
+    plan: Sequence[list[int]],
+    losses: Callable[[int, list[int]], Losses],
+    recipe: Schedule,
+    saving: Saving | None = None,
+) -> float:
+    """One optimiser step for each batch of `plan`: AdamW, warm-up, then linear decay.
+
+    Returns the seconds it took, those before a resumption included.
+    """
+    encoder = [p for p in model.encoder.parameters() if p.requires_grad]
+    heads = [p for n, p in model.named_parameters() if not n.startswith("encoder.")]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": encoder, "lr": recipe.learning_rate},
+            {"params": heads, "lr": recipe.head_learning_rate},
+        ],
+        weight_decay=recipe.weight_decay,
+    )
+    warm = max(1, round(recipe.warm_up * len(plan)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min((step + 1) / warm, max(0.02, (len(plan) - step) / (len(plan) - warm + 1))),
+    )
+    done, spent = 0, 0.0
+    if saving is not None:
+        identity = run_identity(model, recipe, plan)
+        state = RunState(saving.file, identity, model, optimizer=optimizer, schedule=schedule)
+        if saving.resume:
+            done, spent = state.restore()
+    started = time.monotonic() - spent
+    shown: dict[str, float] = {}
+    model.train()
+    progress = tqdm(total=len(plan), initial=done, desc="train", unit="batch", mininterval=5)
+    for step in range(done, len(plan)):
+        loss, parts = losses(step, plan[step])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        for name, part in parts.items():
+            value = part.item()
+            shown[name] = value + 0.98 * (shown.get(name, value) - value)
+        progress.set_postfix({n: f"{v:.3f}" for n, v in shown.items()}, refresh=False)
+        progress.update()
+        if saving is not None and saving.every and (step + 1) % saving.every == 0:
+            state.save(step + 1, time.monotonic() - started)
+    progress.close()
+    return time.monotonic() - started
