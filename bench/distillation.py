@@ -42,7 +42,7 @@ def drop(teacher: Path, layers: int, rows: list[Row], recipe: Recipe) -> Sentime
     student.encoder.embeddings.word_embeddings.weight.requires_grad_(False)
     encoder = TextEncoder(teacher / "tokenizer.json", recipe.max_tokens)
     encodings = encoder.encode([row.text for row in rows])
-    labels = label_loss(rows, recipe.smoothing)
+    labels = label_loss(rows, recipe.smoothing, recipe.balance)
 
     def losses(_: int, batch: list[int]) -> Losses:
         with torch.autocast("cpu", torch.bfloat16):

@@ -4,14 +4,18 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from models import data
 from models.bundle import BundleError, TopicCalibration, default_bundle, load, write_checksums
+from models.recipe import read as read_recipe
+
+T = TypeVar("T")
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
+RECIPES = Path(__file__).parent / "recipes"
 STATE = "state.pt"
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 # Against the shop profile's descriptions, 99% of film phrases stay below cosine 0.37.
@@ -50,6 +54,14 @@ def run_rows(
     return rows, held_out
 
 
+def run_recipe(file: Path, kind: type[T], **given: Any) -> T:
+    """A run's recipe, or one line that says what is wrong with it."""
+    try:
+        return read_recipe(file, kind, **given)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
 def run_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that every training run takes."""
     for option in reversed((
@@ -59,11 +71,13 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
             "--exclude", type=FILE, multiple=True,
             help="Labelled file whose texts must not be trained on, nor texts that contain them.",
         ),
-        click.option("--epochs", type=click.FloatRange(0.01), default=1.7, show_default=True),
-        click.option("--threads", type=int, default=0, help="Torch threads; 0: torch decides."),
+        click.option("--recipe", "recipe_file", type=FILE,
+                     help="TOML of the run; by default the one shipped."),
+        click.option("--epochs", type=click.FloatRange(0.01), help="Instead of the recipe's."),
+        click.option("--threads", type=int, help="Torch threads; 0: torch decides."),
         click.option("--limit", type=int, default=0,
                      help="Train on a random part of this many rows."),
-        click.option("--seed", type=int, default=7, show_default=True),
+        click.option("--seed", type=int, help="Instead of the recipe's."),
         click.option("--save-every", type=click.IntRange(0), default=200, show_default=True,
                      help="Steps between two saves of the run's state in --out; 0: none."),
         click.option("--resume", is_flag=True,
@@ -92,18 +106,19 @@ def model() -> None:
 
 @model.command()
 @click.option("--base", type=FOLDER, required=True, help="Folder of the BERT to start from.")
-@click.option("--max-tokens", type=click.IntRange(8, 512), default=128, show_default=True)
+@click.option("--max-tokens", type=click.IntRange(8, 512), help="Instead of the recipe's.")
 @run_options
 def train(
     base: Path,
     out: Path,
     vader: Path | None,
     exclude: tuple[Path, ...],
-    epochs: float,
-    max_tokens: int,
-    threads: int,
+    recipe_file: Path | None,
+    epochs: float | None,
+    max_tokens: int | None,
+    threads: int | None,
     limit: int,
-    seed: int,
+    seed: int | None,
     save_every: int,
     resume: bool,
 ) -> None:
@@ -116,9 +131,12 @@ def train(
         raise missing(error) from error
     if not (base / "tokenizer.json").exists():
         raise click.ClickException(f"{base}: no tokenizer.json, so not a model folder")
-    rows, held_out = run_rows(vader, exclude, limit, seed)
+    recipe = run_recipe(
+        recipe_file or RECIPES / "teacher.toml", training.Recipe,
+        epochs=epochs, max_tokens=max_tokens, threads=threads, seed=seed,
+    )  # fmt: skip
+    rows, held_out = run_rows(vader, exclude, limit, recipe.seed)
     click.echo(f"{len(rows)} rows to train on, {len(held_out)} held out")
-    recipe = training.Recipe(epochs=epochs, max_tokens=max_tokens, threads=threads, seed=seed)
     try:
         metrics = training.train(
             base, rows, held_out, out, recipe, Saving(out / STATE, save_every, resume)
@@ -130,7 +148,7 @@ def train(
 
 @model.command()
 @click.argument("teacher", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--layers", type=click.IntRange(2), default=6, show_default=True)
+@click.option("--layers", type=click.IntRange(2), help="Instead of the recipe's.")
 @click.option(
     "--texts", type=FILE, multiple=True,
     help="Text file, one unlabelled text a line, to learn the teacher's answers on as well.",
@@ -138,15 +156,16 @@ def train(
 @run_options
 def distil(
     teacher: Path,
-    layers: int,
+    layers: int | None,
     texts: tuple[Path, ...],
     out: Path,
     vader: Path | None,
     exclude: tuple[Path, ...],
-    epochs: float,
-    threads: int,
+    recipe_file: Path | None,
+    epochs: float | None,
+    threads: int | None,
     limit: int,
-    seed: int,
+    seed: int | None,
     save_every: int,
     resume: bool,
 ) -> None:
@@ -162,10 +181,13 @@ def distil(
         raise missing(error) from error
     if not (teacher / "training.json").exists():
         raise click.ClickException(f"{teacher}: no training.json, so not a checkpoint")
-    rows, held_out = run_rows(vader, exclude, limit, seed)
+    recipe = run_recipe(
+        recipe_file or RECIPES / "student.toml", distillation.Distillation,
+        epochs=epochs, threads=threads, seed=seed, layers=layers,
+    )  # fmt: skip
+    rows, held_out = run_rows(vader, exclude, limit, recipe.seed)
     rows += [row for file in texts for row in data.unlabelled_rows(file)]
     click.echo(f"{len(rows)} rows to distil on, {len(held_out)} held out")
-    recipe = distillation.Distillation(epochs=epochs, threads=threads, seed=seed, layers=layers)
     try:
         metrics = distillation.distil(
             teacher, rows, held_out, out, recipe, Saving(out / STATE, save_every, resume)

@@ -117,7 +117,7 @@ def distil(
     text_encoder = TextEncoder(teacher_folder / "tokenizer.json", recipe.max_tokens)
     encodings = text_encoder.encode([row.text for row in rows])
     plan = planned([len(e) for e in encodings], recipe, random.Random(recipe.seed))
-    labels = label_loss(rows, recipe.smoothing)
+    labels = label_loss(rows, recipe.smoothing, recipe.balance)
 
     def answer(model: SentimentModel, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, masked mean, and the states of the real tokens after each layer compared."""

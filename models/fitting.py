@@ -30,6 +30,10 @@ class Schedule:
     weight_decay: float = 0.01
     warm_up: float = 0.08
     smoothing: float = 0.03
+    balance: float = 0.0
+    """How far classes are evened out: 0 as they are, 1 as if all were equally frequent."""
+    accumulate: int = 1
+    """Batches to one optimiser step: more rows a step than memory holds."""
     threads: int = 0
     seed: int = 7
 
@@ -77,7 +81,7 @@ def fit(
     recipe: Schedule,
     saving: Saving | None = None,
 ) -> float:
-    """One optimiser step for each batch of `plan`: AdamW, warm-up, then linear decay.
+    """AdamW over the batches of `plan`, `accumulate` to a step: warm-up, then linear decay.
 
     Returns the seconds it took, those before a resumption included.
     """
@@ -90,10 +94,11 @@ def fit(
         ],
         weight_decay=recipe.weight_decay,
     )
-    warm = max(1, round(recipe.warm_up * len(plan)))
+    steps = math.ceil(len(plan) / recipe.accumulate)
+    warm = max(1, round(recipe.warm_up * steps))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
-        lambda step: min((step + 1) / warm, max(0.02, (len(plan) - step) / (len(plan) - warm + 1))),
+        lambda step: min((step + 1) / warm, max(0.02, (steps - step) / (steps - warm + 1))),
     )
     done, spent = 0, 0.0
     if saving is not None:
@@ -102,22 +107,26 @@ def fit(
         if saving.resume:
             done, spent = state.restore()
     started = time.monotonic() - spent
+    saved = done
     shown: dict[str, float] = {}
     model.train()
     progress = tqdm(total=len(plan), initial=done, desc="train", unit="batch", mininterval=5)
     for step in range(done, len(plan)):
         loss, parts = losses(step, plan[step])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+        (loss / recipe.accumulate).backward()
+        stepped = (step + 1) % recipe.accumulate == 0 or step + 1 == len(plan)
+        if stepped:
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad(set_to_none=True)
         for name, part in parts.items():
             value = part.item()
             shown[name] = value + 0.98 * (shown.get(name, value) - value)
         progress.set_postfix({n: f"{v:.3f}" for n, v in shown.items()}, refresh=False)
         progress.update()
-        if saving is not None and saving.every and (step + 1) % saving.every == 0:
+        if stepped and saving is not None and saving.every and step + 1 - saved >= saving.every:
             state.save(step + 1, time.monotonic() - started)
+            saved = step + 1
     progress.close()
     return time.monotonic() - started

@@ -96,10 +96,18 @@ def predict(
     return logits, means
 
 
-def label_loss(rows: Sequence[Row], smoothing: float) -> Callable[[list[int], Tensor], Tensor]:
-    """Weighted cross-entropy of a batch's logits; rows of weight 0 have no label."""
+def label_loss(
+    rows: Sequence[Row], smoothing: float, balance: float = 0.0
+) -> Callable[[list[int], Tensor], Tensor]:
+    """Weighted cross-entropy of a batch's logits; rows of weight 0 have no label.
+
+    Each row counts by its class's weight in all rows to the power of -`balance`.
+    """
     targets = torch.tensor([row.target for row in rows]) * (1 - smoothing) + smoothing / 3
     weights = torch.tensor([row.weight for row in rows])
+    classes = torch.tensor([row.label for row in rows])
+    sums = torch.zeros(3).scatter_add_(0, classes, weights).clamp(min=1e-6)
+    weights = weights * (sums.mean() / sums)[classes] ** balance
 
     def loss(batch: list[int], logits: Tensor) -> Tensor:
         each = -(targets[batch] * F.log_softmax(logits.float(), -1)).sum(-1)
@@ -138,7 +146,7 @@ def train(
     text_encoder = TextEncoder(base / "tokenizer.json", recipe.max_tokens)
     encodings = text_encoder.encode([row.text for row in rows])
     plan = planned([len(e) for e in encodings], recipe, rng)
-    labels = label_loss(rows, recipe.smoothing)
+    labels = label_loss(rows, recipe.smoothing, recipe.balance)
 
     def base_means(batch: list[int]) -> Tensor:
         ids, mask = pad([encodings[i] for i in batch], pad_id)

@@ -131,6 +131,48 @@ def test_unlabelled_rows_do_not_move_the_label_loss(base: Path) -> None:
     assert loss([1], logits[1:]) == 0
 
 
+def test_balance_makes_a_rare_class_count_as_much() -> None:
+    torch = pytest.importorskip("torch", reason="needs stream-app[train]")
+    from models.data import Row, hard_target
+    from models.training import label_loss
+
+    rows = [Row("a", hard_target("positive"), "s")] * 3 + [Row("b", hard_target("negative"), "s")]
+    logits = torch.tensor([[0.0, 0.0, 2.0]] * 4)
+    own = -torch.log_softmax(logits[0], -1)
+    plain = label_loss(rows, 0.0)(range(4), logits)
+    even = label_loss(rows, 0.0, balance=1.0)(range(4), logits)
+    assert torch.isclose(plain, (3 * own[2] + own[0]) / 4)
+    assert torch.isclose(even, (own[2] + own[0]) / 2)
+
+
+def test_accumulated_batches_are_one_step(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="needs stream-app[train]")
+    from models.fitting import Schedule, fit
+
+    class Line(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = torch.nn.Linear(1, 1, bias=False)
+            self.head = torch.nn.Linear(1, 1, bias=False)
+            torch.nn.init.ones_(self.encoder.weight)
+            torch.nn.init.ones_(self.head.weight)
+
+    points = torch.tensor([[1.0], [2.0], [3.0], [4.0]])
+
+    def run(plan: list[list[int]], accumulate: int) -> float:
+        model = Line()
+
+        def losses(step: int, batch: list[int]):  # type: ignore[no-untyped-def]
+            loss = (model.head(model.encoder(points[batch])) ** 2).mean()
+            return loss, {"loss": loss.detach()}
+
+        fit(model, plan, losses, Schedule(accumulate=accumulate), None)
+        return float(model.head.weight)
+
+    assert run([[0, 1], [2, 3]], 2) == pytest.approx(run([[0, 1, 2, 3]], 1), abs=1e-7)
+    assert run([[0, 1], [2, 3]], 1) != pytest.approx(run([[0, 1, 2, 3]], 1), abs=1e-5)
+
+
 def test_unlabelled_texts_leave_out_what_is_held_out(tmp_path: Path) -> None:
     lines = [f"text number {i}" for i in range(100)]
     file = tmp_path / "many.txt"

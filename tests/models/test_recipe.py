@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from models.recipes import read
+from models.cli import RECIPES
+from models.recipe import read
 
 
 @dataclass(frozen=True)
@@ -31,3 +32,10 @@ def test_a_wrong_recipe_is_named(tmp_path: Path, text: str, reason: str) -> None
     file.write_text(text)
     with pytest.raises(ValueError, match=rf"wrong\.toml.*{reason}"):
         read(file, Recipe)
+
+
+def test_the_shipped_recipes_are_those_of_their_runs() -> None:
+    distillation = pytest.importorskip("models.distillation", reason="needs stream-app[train]")
+    training = pytest.importorskip("models.training", reason="needs stream-app[train]")
+    assert read(RECIPES / "student.toml", distillation.Distillation).layers == 6
+    assert read(RECIPES / "teacher.toml", training.Recipe).epochs == 1.7
