@@ -51,6 +51,10 @@ class Rule:
     """Least texts of a topic; half as many must be left of its weight."""
     coherence: float = 0.45
     """Least mean cosine of a topic's texts to its centre."""
+    share: float = 0.2
+    """Least share of a topic's texts that a word of its name is in."""
+    sureness: float = 5.0
+    """Least log-odds of such a word against all texts, in standard errors."""
     near: float = 0.6
     """Cosine to a description from which on a topic is a known one."""
 
@@ -146,7 +150,7 @@ class Discovery:
         self._place(own, vector * np.float32(weight / norm))
 
     def emerging(self, known: Floats | None = None) -> list[Emerging]:
-        """Topics of enough recent and alike texts, heaviest first.
+        """Topics of enough recent texts that are alike and share a word, heaviest first.
 
         `known` [n, dimensions]: embeddings of the profile's descriptions, at unit length.
         """
@@ -163,8 +167,10 @@ class Discovery:
                 whole.absorb(state.clusters[rows[i]])
             weight = whole.weight / self._unit(state.clock)
             coherence = length / whole.weight
+            name = self._telling(whole)
             if (
-                whole.size >= rule.reviews
+                name
+                and whole.size >= rule.reviews
                 and weight >= rule.reviews / 2
                 and coherence >= rule.coherence
                 and (known is None or not (known @ (total / length) >= rule.near).any())
@@ -174,7 +180,7 @@ class Discovery:
                         whole.size,
                         weight,
                         coherence,
-                        self._telling(whole),
+                        name,
                         whole.examples,
                         whole.first,
                         whole.last,
@@ -277,19 +283,23 @@ class Discovery:
     def _telling(self, cluster: _Cluster) -> list[str]:
         """Words of the highest log-odds against all texts, in standard errors.
 
-        Monroe et al., Political Analysis 2008, with the background as the prior.
+        Monroe et al., Political Analysis 2008, with the background as the prior. None where its
+        texts share no word: they are only vaguely alike.
         """
         unit = self._unit(self._state.clock)
         inside, outside = cluster.weight / unit, self._state.total / unit
         scores = {}
         for word, count in cluster.terms.items():
+            if count < self.rule.share * cluster.weight:
+                continue
             n = count / unit
             prior = max(self._state.background.get(word, 0.0) / unit, n)
             expected = prior * inside / outside
             odds = math.log((n + expected) / (2 * inside - n - expected + 1))
             usual = math.log(prior / (outside - prior + 1))
             scores[word] = (odds - usual) / math.sqrt(1 / (n + expected) + 1 / prior)
-        return list(_heaviest(scores, WORDS))
+        sure = {word: z for word, z in scores.items() if z >= self.rule.sureness}
+        return list(_heaviest(sure, WORDS))
 
 
 def _heaviest(counts: Mapping[str, float], most: int) -> dict[str, float]:
