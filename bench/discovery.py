@@ -34,7 +34,7 @@ from models.words import words
 from stream_app import profiles
 
 RESULTS = Path(__file__).parent / "results" / "discovery.json"
-PLANTED, OTHERS, SEEDS = 50, 1950, (11,)
+PLANTED, OTHERS, SEEDS = 50, 1950, (11, 12)
 WEEK = 7 * 86_400.0
 
 
