@@ -219,7 +219,7 @@ class Promotion(Struct, frozen=True):
     """The bundle's name and a short hash of its graph."""
     folder: str
     """Where the workers find it."""
-    sha256: str
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     """Of the bundle's SHA256SUMS."""
     time: float
 

@@ -132,8 +132,8 @@ def _actions(spec: Spec) -> tuple[str, ...]:
 
 def _operation(settings: Settings, spec: Spec, action: str) -> Json:
     kafka: Json = {"bindingVersion": KAFKA_BINDING}
-    # Item vectors are read whole by every worker, outside the group.
-    if action == "receive" and spec.name != "item-vectors":
+    # These are read whole by every worker, outside the group.
+    if action == "receive" and spec.name not in ("item-vectors", "models"):
         kafka["groupId"] = {"type": "string", "enum": [settings.app]}
     return {
         "action": action,

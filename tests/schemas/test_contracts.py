@@ -83,6 +83,7 @@ EXAMPLES: dict[type[Any], list[Any]] = {
         )
     ],
     schemas.ItemVector: [schemas.ItemVector(ITEM, "AAA=", "m")],
+    schemas.Promotion: [schemas.Promotion("base-1-00000000", "/models/base-1", "0" * 64, 1.0)],
 }
 BROKEN: dict[type[Any], list[dict[str, Any]]] = {
     schemas.Review: [{"user_id": " "}, {"text": None}, {"stars": 6}, {"review_id": "x" * 129}],
@@ -94,6 +95,7 @@ BROKEN: dict[type[Any], list[dict[str, Any]]] = {
     schemas.Trend: [{"history": [{}]}, {"reviews": "9"}],
     schemas.Signals: [{"entries": [[7]]}, {"entries": [[7, 1, 1.0, None, 2, 1.0, []]]}],
     schemas.ItemVector: [{"item": {"item_id": "i1"}}, {"vector": 1}],
+    schemas.Promotion: [{"sha256": "abc"}, {"version": 1}, {"time": "now"}],
 }
 by_record = pytest.mark.parametrize("kind", RECORDS, ids=slug)
 
@@ -218,7 +220,7 @@ def test_asyncapi_says_who_sends_and_who_receives(document: dict[str, Any]) -> N
         (operation["action"], operation["channel"]["$ref"].removeprefix("#/channels/"))
         for operation in document["operations"].values()
     }
-    received = {"reviews", "behaviours", "items", "signals", "item-vectors"}
+    received = {"reviews", "behaviours", "items", "signals", "item-vectors", "models"}
     sent = {spec.name for spec in TOPICS} - {"reviews", "behaviours", "items"}
     assert found == {("receive", name) for name in received} | {("send", name) for name in sent}
 
