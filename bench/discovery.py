@@ -4,10 +4,10 @@
 
 The file has the columns `category` and `review`. Every category is planted in turn, over a week in
 random order; the shop profile says what is known. Each text without a topic goes to the nearest
-emerging centre (cosine of at least 0.45,
-the coherence asked for). Found: a topic of whose texts at least half are planted,
-and a quarter of the planted ones without a topic. Named: one of its words is among the 30 most
-telling of the category in the whole file. Mini-batch k-means beside it is told the number 20.
+emerging centre (cosine of at least 0.45, the coherence asked for). Found: a topic of whose texts
+at least half are planted, and a quarter of the planted ones without a topic. Named: one of its
+words is among the 30 most telling of the category in the whole file. Mini-batch k-means beside it
+is told the number 20.
 """
 
 import argparse
@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.surge import machine
 from models.batching import Inference
 from models.bundle import default_bundle, load
 from models.discovery import Discovery
+from models.evaluation import machine
 from models.metrics import Floats
 from models.runtime import Model
 from models.topics import TopicScorer

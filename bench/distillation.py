@@ -26,6 +26,7 @@ from models.cli import training_rows
 from models.data import LABELS, Row
 from models.distillation import Distillation, distil, own_part, read_checkpoint, spaced
 from models.fitting import Losses, fit, planned
+from models.metrics import predict_present
 from models.tokens import TextEncoder
 from models.training import Recipe, SentimentModel, label_loss, pad, predict
 
@@ -62,9 +63,7 @@ def judge(
     accuracy, embeddings = {}, {}
     for name, (encodings, labels) in sets.items():
         logits, means = predict(model, encodings, pad_id)
-        present = np.unique(labels)
-        predicted = present[logits[:, present].argmax(axis=1)]
-        accuracy[name] = round(float((predicted == labels).mean()), 4)
+        accuracy[name] = round(float((predict_present(logits, labels) == labels).mean()), 4)
         embeddings[name] = normalize(own_part(torch.from_numpy(means), shared), dim=-1)
     return {"accuracy": accuracy}, embeddings
 

@@ -24,8 +24,8 @@ import numpy as np
 
 from bench.load import Load, draw, items
 from bench.run import Run, children, data_dir, running
-from bench.surge import machine
 from models.batching import Inference, plan
+from models.evaluation import machine
 from models.runtime import Model
 from schemas import Analysis, Recommendations, decode
 from stream_app import profiles

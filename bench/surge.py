@@ -14,8 +14,6 @@ import argparse
 import datetime
 import itertools
 import json
-import os
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from models.evaluation import machine
 from stream_app.alerts.surge import SurgeRule, Window, judge
 
 Array = npt.NDArray[np.float64]
@@ -321,14 +320,6 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         "(dotted: never detected)"
     )
     figure.savefig(path, dpi=110)
-
-
-def machine() -> dict[str, Any]:
-    """Where the figures come from."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return {"cpu": models[0] if models else platform.processor(), "cores": os.cpu_count()}
 
 
 def main() -> None:

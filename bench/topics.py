@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from bench.surge import machine
 from models.batching import Inference
 from models.bundle import default_bundle, load
 from models.data import normal_form
+from models.evaluation import machine
 from models.runtime import Model
 from models.topics import TopicScorer
 

@@ -102,6 +102,16 @@ def fingerprint(path: Path) -> str:
         raise BundleError(f"{path / CHECKSUMS}: not readable ({type(error).__name__})") from error
 
 
+def mismatch(candidate: Config, current: Config) -> str | None:
+    """Why one bundle cannot take the other's place; None if it can."""
+    if candidate.labels != current.labels:
+        return f"labels are {candidate.labels}, not {current.labels}"
+    if candidate.dimensions != current.dimensions:
+        # Records and item vectors hold embeddings of the old length.
+        return f"{candidate.dimensions} dimensions, not {current.dimensions}"
+    return None
+
+
 def load(path: Path) -> Bundle:
     """Verify every file of the folder and read its config; raises BundleError."""
     if not path.is_dir():

@@ -13,7 +13,7 @@ import numpy as np
 from models.batching import Inference
 from models.data import LABELS
 from models.labelled import Labelled
-from models.metrics import calibration_error, f1_scores
+from models.metrics import calibration_error, f1_scores, predict_present
 
 
 def evaluate(inference: Inference, rows: Sequence[Labelled]) -> dict[str, Any]:
@@ -33,8 +33,7 @@ def evaluate(inference: Inference, rows: Sequence[Labelled]) -> dict[str, Any]:
     if outputs.errors:
         raise next(iter(outputs.errors.values()))
     among = outputs.probabilities[:, present]
-    places = among.argmax(axis=1)
-    predicted = np.array(present)[places]
+    predicted = predict_present(outputs.probabilities, labels)
     scores = f1_scores(predicted, labels)
     confusion = np.zeros((3, 3), int)
     np.add.at(confusion, (labels, predicted), 1)

@@ -10,9 +10,9 @@ import numpy as np
 
 from models import card
 from models.batching import Inference
-from models.bundle import Bundle, write_checksums
+from models.bundle import Bundle, mismatch, write_checksums
 from models.data import LABELS
-from models.metrics import calibration_error
+from models.metrics import calibration_error, predict_present
 from models.runtime import Outputs
 
 ROUNDS = 3
@@ -53,10 +53,9 @@ def judge(
     Contestants take turns, so that a drifting machine is unfair to none. They must not cache.
     """
     limits = limits or Limits()
-    if candidate.labels != current.labels:
-        return Verdict({}, [f"labels are {candidate.labels}, not {current.labels}"])
-    if candidate.dimensions != current.dimensions:
-        return Verdict({}, [f"{candidate.dimensions} dimensions, not {current.dimensions}"])
+    reason = mismatch(candidate.model.bundle.config, current.model.bundle.config)
+    if reason is not None:
+        return Verdict({}, [reason])
     texts = [text for text, _ in rows]
     labels = np.array([LABELS.index(label) for _, label in rows])
     contestants = {"candidate": candidate, "current": current}
@@ -74,7 +73,8 @@ def judge(
             raise error
     figures: dict[str, float] = {"rows": len(rows)}
     for name, out in outputs.items():
-        figures[f"{name}_accuracy"] = accuracy(out, labels)
+        right = predict_present(out.probabilities, labels) == labels
+        figures[f"{name}_accuracy"] = float(right.mean())
         figures[f"{name}_calibration_error"] = calibration_error(out.probabilities, labels)
     for name, spent in seconds.items():
         figures[f"{name}_texts_per_second"] = len(rows) / statistics.median(spent)
@@ -82,13 +82,6 @@ def judge(
     figures["likeness"] = float(pairs.sum(axis=1).mean())
     figures["speed"] = figures["candidate_texts_per_second"] / figures["current_texts_per_second"]
     return Verdict({k: round(v, 4) for k, v in figures.items()}, list(_refusals(figures, limits)))
-
-
-def accuracy(outputs: Outputs, labels: np.ndarray) -> float:
-    """Share of right answers, among the classes that occur in `labels`."""
-    present = np.unique(labels)
-    predicted = present[outputs.probabilities[:, present].argmax(axis=1)]
-    return float((predicted == labels).mean())
 
 
 def _refusals(figures: dict[str, float], limits: Limits) -> list[str]:

@@ -34,6 +34,14 @@ def f1_scores(predicted: Ints, labels: Ints, classes: int = 3) -> list[float]:
     return scores
 
 
+def predict_present(scores: Floats, labels: Ints) -> Ints:
+    """The best class of each row of `scores` [n, classes] among those that occur in `labels`: a
+    set without neutral texts is the two-class task it is."""
+    present = np.unique(labels)
+    predicted: Ints = present[scores[:, present].argmax(axis=1)]
+    return predicted
+
+
 def calibration_error(probabilities: Floats, labels: Ints, bins: int = 10) -> float:
     """Expected calibration error of the most probable class, equal-width bins."""
     confidence = probabilities.max(axis=1)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from models.batching import Inference
-from models.bundle import BundleError, fingerprint, load
+from models.bundle import BundleError, fingerprint, load, mismatch
 from models.runtime import Model
 from models.topics import TopicScorer
 
@@ -41,15 +41,10 @@ class Live:
         bundle = load(path)
         if bundle.version != version or fingerprint(path) != sha256:
             raise BundleError(f"{path}: is not the announced {version}, but {bundle.version}")
-        old = self.current.inference
-        if tuple(bundle.config.labels) != old.labels:
-            raise BundleError(f"{path}: labels are {bundle.config.labels}, not {list(old.labels)}")
-        if bundle.config.dimensions != old.dimensions:
-            # Records and item vectors hold embeddings of the old length.
-            raise BundleError(
-                f"{path}: {bundle.config.dimensions} dimensions, not {old.dimensions}"
-            )
-        inference = Inference(Model(bundle, threads=old.model.threads))
+        old = self.current.inference.model
+        if (reason := mismatch(bundle.config, old.bundle.config)) is not None:
+            raise BundleError(f"{path}: {reason}")
+        inference = Inference(Model(bundle, threads=old.threads))
         # Reading the topics' descriptions is the warm-up. The old threads end when the last batch
         # that holds the old model has ended.
         self.current = Serving(inference, TopicScorer(self._descriptions, inference))

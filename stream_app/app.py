@@ -88,11 +88,11 @@ def create_worker(settings: Settings, pipeline: Pipeline) -> Worker:
     analyse.add(worker, served)
     broadcasts = [catalogue.add(worker), watch.add(worker)]
     interests.add(worker, broadcasts)
-    broadcasts.append(promotions)
+    followed = [*broadcasts, promotions]
 
     async def follow() -> None:
         try:
-            await asyncio.gather(*(broadcast.run() for broadcast in broadcasts))
+            await asyncio.gather(*(broadcast.run() for broadcast in followed))
         except Exception as error:
             die("broadcast", error)
         finally:

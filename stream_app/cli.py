@@ -111,20 +111,18 @@ def promote(
     """
     from models import evaluation, gate, labelled
     from models.batching import Inference
-    from models.bundle import default_bundle, load
-    from models.runtime import Model
     from stream_app import promotion
+    from stream_app.pipeline import open_model
 
-    def opened(path: Path) -> Inference:
-        return Inference(Model(load(path), threads=settings.threads or None), cache_size=0)
+    def opened(path: Path | None) -> Inference:
+        return Inference(open_model(settings, path), cache_size=0)
 
     try:
         rows = labelled.sample(labelled.read(data), limit)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     candidate = opened(bundle)
-    known = current or (Path(settings.bundle) if settings.bundle else default_bundle())
-    verdict = gate.judge(candidate, opened(known), rows, opened(float32) if float32 else None)
+    verdict = gate.judge(candidate, opened(current), rows, opened(float32) if float32 else None)
     refusals = verdict.refusals
     if candidate.model.bundle.config.precision == "int8" and float32 is None:
         refusals.append("int8 not compared with its float32: give --float32")
@@ -139,7 +137,7 @@ def promote(
         return
     if refusals:
         gate.note_force(candidate.model.bundle, refusals, evaluation.today())
-    asyncio.run(promotion.announce(settings, load(bundle)))
+    asyncio.run(promotion.announce(settings, candidate.model.bundle))
     click.echo(f"{candidate.version} is announced to all workers", err=as_json)
 
 

@@ -41,9 +41,9 @@ class Pipeline:
     watch: Watch
 
 
-def open_model(settings: Settings) -> Model:
-    """The settings' bundle, verified and loaded; raises BundleError."""
-    path = Path(settings.bundle) if settings.bundle else default_bundle()
+def open_model(settings: Settings, path: Path | None = None) -> Model:
+    """A bundle, by default the settings', verified and loaded; raises BundleError."""
+    path = path or (Path(settings.bundle) if settings.bundle else default_bundle())
     return Model(load(path), threads=settings.threads or None)
 
 

@@ -3,17 +3,15 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from models.bundle import default_bundle
 from models.cli import model
 from models.data import is_held_out, unlabelled_rows
 
-TINY = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4,
-        "intermediate_size": 64, "max_position_embeddings": 64, "pad_token_id": 1}  # fmt: skip
 FEW = ("--limit", "400", "--epochs", "1", "--threads", "1")
 # The first save of a run kills its process, as a machine that goes down would.
 KILLED = """
@@ -29,19 +27,8 @@ cli.model(sys.argv[1:])
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random BERT with the shipped tokenizer."""
-    for module in ("torch", "transformers", "snownlp"):
-        pytest.importorskip(module, reason="needs stream-app[train]")
-    from tokenizers import Tokenizer
-    from transformers import BertConfig, BertModel
-
-    folder = tmp_path_factory.mktemp("base")
-    size = Tokenizer.from_file(str(default_bundle() / "tokenizer.json")).get_vocab_size()
-    network = BertModel(BertConfig(vocab_size=size, **TINY), add_pooling_layer=False)
-    network.save_pretrained(folder)
-    (folder / "tokenizer.json").write_bytes((default_bundle() / "tokenizer.json").read_bytes())
-    return folder
+def base(tiny_bert: Callable[[Path, int], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_bert(tmp_path_factory.mktemp("base"), 4)
 
 
 @pytest.fixture(scope="module")

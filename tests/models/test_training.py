@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,24 +14,11 @@ from models.bundle import default_bundle, load
 from models.cli import model
 from models.runtime import Model
 
-TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
-        "intermediate_size": 64, "max_position_embeddings": 64, "pad_token_id": 1}  # fmt: skip
-
 
 @pytest.fixture
-def base(tmp_path: Path) -> Path:
-    """A random BERT with the shipped tokenizer."""
-    for module in ("torch", "transformers", "onnx", "snownlp"):
-        pytest.importorskip(module, reason="needs stream-app[train]")
-    from tokenizers import Tokenizer
-    from transformers import BertConfig, BertModel
-
-    folder = tmp_path / "tiny"
-    size = Tokenizer.from_file(str(default_bundle() / "tokenizer.json")).get_vocab_size()
-    network = BertModel(BertConfig(vocab_size=size, **TINY), add_pooling_layer=False)
-    network.save_pretrained(folder)
-    (folder / "tokenizer.json").write_bytes((default_bundle() / "tokenizer.json").read_bytes())
-    return folder
+def base(tiny_bert: Callable[[Path, int], Path], tmp_path: Path) -> Path:
+    pytest.importorskip("onnx", reason="needs stream-app[train]")
+    return tiny_bert(tmp_path / "tiny", 2)
 
 
 def run(*arguments: str | Path) -> str:
@@ -59,7 +47,7 @@ def test_a_checkpoint_becomes_a_bundle_that_says_what_torch_says(
     weights = load_file(checkpoint / "weights.safetensors")
     centre, directions = weights.pop("centre"), weights.pop("directions")
     encoder = AutoModel.from_pretrained(base, add_pooling_layer=False, dtype=torch.float32)
-    network = SentimentModel(encoder, TINY["hidden_size"])
+    network = SentimentModel(encoder, encoder.config.hidden_size)
     network.load_state_dict(weights)
     network.eval()
     with torch.inference_mode():
