@@ -9,22 +9,20 @@ needs a label: any text of the domain helps.
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import BertConfig, BertModel
 
+from models.checkpoint import own_part, read_checkpoint, write_checkpoint
 from models.data import Row
 from models.fitting import Losses, Saving, Schedule, fit, planned
+from models.network import SentimentModel, device, half, pad, settle
 from models.tokens import TextEncoder
-from models.training import SentimentModel, label_loss, measure, pad, write_checkpoint
-
-LAYER = "encoder.encoder.layer."
+from models.training import label_loss, measure
 
 
 @dataclass(frozen=True)
@@ -50,45 +48,6 @@ def spaced(teacher: int, student: int) -> list[int]:
     return [round(i * (teacher - 1) / (student - 1)) for i in range(student)]
 
 
-def read_checkpoint(
-    folder: Path, layers: Sequence[int] | None = None, dropout: float = 0.0
-) -> tuple[SentimentModel, dict[str, Tensor]]:
-    """The model of a checkpoint with the given layers (all by default), and what its
-    embeddings share: `centre` and `directions`."""
-    body = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-    weights = load_file(folder / "weights.safetensors")
-    shared = {name: weights.pop(name) for name in ("centre", "directions")}
-    layers = range(body["layers"]) if layers is None else layers
-    kept = {k: v for k, v in weights.items() if not k.startswith(LAYER)}
-    for new, old in enumerate(layers):
-        start = f"{LAYER}{old}."
-        of_layer = [k for k in weights if k.startswith(start)]
-        kept |= {f"{LAYER}{new}.{k.removeprefix(start)}": weights[k] for k in of_layer}
-    vocabulary, hidden = weights["encoder.embeddings.word_embeddings.weight"].shape
-    config = BertConfig(
-        vocab_size=vocabulary,
-        hidden_size=hidden,
-        num_hidden_layers=len(layers),
-        num_attention_heads=body["heads"],
-        intermediate_size=len(weights[f"{LAYER}0.intermediate.dense.bias"]),
-        max_position_embeddings=len(weights["encoder.embeddings.position_embeddings.weight"]),
-        type_vocab_size=len(weights["encoder.embeddings.token_type_embeddings.weight"]),
-        layer_norm_eps=body["epsilon"],
-        pad_token_id=body["pad_id"],
-        hidden_dropout_prob=dropout,
-        attention_probs_dropout_prob=dropout,
-    )
-    model = SentimentModel(BertModel(config, add_pooling_layer=False), hidden)
-    model.load_state_dict(kept)
-    return model, shared
-
-
-def own_part(means: Tensor, shared: Mapping[str, Tensor]) -> Tensor:
-    """Embedding before it is scaled to length 1: the mean less what all texts share."""
-    centred = means.float() - shared["centre"]
-    return centred - centred @ shared["directions"].T @ shared["directions"]
-
-
 def distil(
     teacher_folder: Path,
     rows: Sequence[Row],
@@ -108,12 +67,15 @@ def distil(
     body = json.loads((teacher_folder / "training.json").read_text(encoding="utf-8"))
     recipe = replace(recipe, max_tokens=body["max_tokens"])
     chosen = spaced(body["layers"], recipe.layers)
-    teacher, shared = read_checkpoint(teacher_folder)
+    where = device()
+    teacher, kept = read_checkpoint(teacher_folder)
+    shared = {name: value.to(where) for name, value in kept.items()}
     teacher.encoder.bfloat16()
-    teacher.eval()
+    settle(teacher, where).eval()
     # Without dropout: the teacher's answer is a target to hit, not a label to doubt.
     student, _ = read_checkpoint(teacher_folder, chosen)
-    student.encoder.embeddings.word_embeddings.weight.requires_grad_(False)
+    student.encoder.get_input_embeddings().weight.requires_grad_(False)
+    settle(student, where)
     text_encoder = TextEncoder(teacher_folder / "tokenizer.json", recipe.max_tokens)
     encodings = text_encoder.encode([row.text for row in rows])
     plan = planned([len(e) for e in encodings], recipe, random.Random(recipe.seed))
@@ -128,10 +90,11 @@ def distil(
         return logits.float(), means, states
 
     def losses(_: int, batch: list[int]) -> Losses:
-        ids, mask = pad([encodings[i] for i in batch], body["pad_id"])
+        padded = pad([encodings[i] for i in batch], body["pad_id"])
+        ids, mask = (tensor.to(where) for tensor in padded)
         with torch.no_grad():
             goal_logits, goal_means, goal_states = answer(teacher, ids, mask)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half(where):
             logits, means, states = answer(student, ids, mask)
         soft, goal = (x / recipe.softening for x in (logits, goal_logits))
         size = states.shape[-1:]
@@ -153,7 +116,7 @@ def distil(
     seconds = fit(student, plan, losses, recipe, saving)
     temperature, metrics = measure(student, text_encoder, held_out, body["pad_id"])
     metrics["train_minutes"] = round(seconds / 60, 1)
-    arrays = {name: value.numpy() for name, value in shared.items()}
+    arrays = {name: value.numpy() for name, value in kept.items()}
     write_checkpoint(out, teacher_folder, student, arrays, temperature, metrics, rows, recipe)
     if saving is not None:
         saving.file.unlink(missing_ok=True)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from models.resume import RunState, run_identity
+from models.stopping import Stopping
 
 Losses = tuple[Tensor, dict[str, Tensor]]
 """The loss of a batch, and what of it the progress bar shows."""
@@ -34,17 +36,25 @@ class Schedule:
     """How far classes are evened out: 0 as they are, 1 as if all were equally frequent."""
     accumulate: int = 1
     """Batches to one optimiser step: more rows a step than memory holds."""
+    check_every: int = 0
+    """Steps between two judgements on the held-out rows, for early stopping; 0: none."""
+    patience: int = 3
+    """Judgements in a row without a better one that end the run; the best weights are kept."""
     threads: int = 0
     seed: int = 7
 
 
 @dataclass(frozen=True)
 class Saving:
-    """Save the run's state to `file` every `every` steps (0: never); `resume` goes on from it."""
+    """Save the run's state to `file` every `every` steps (0: never); `resume` goes on from it.
+
+    Losses go to the folder `logs` for TensorBoard, if one is given.
+    """
 
     file: Path
     every: int = 0
     resume: bool = False
+    logs: Path | None = None
 
 
 def batches(
@@ -80,11 +90,15 @@ def fit(
     losses: Callable[[int, list[int]], Losses],
     recipe: Schedule,
     saving: Saving | None = None,
+    judge: Callable[[], float] | None = None,
 ) -> float:
     """AdamW over the batches of `plan`, `accumulate` to a step: warm-up, then linear decay.
 
-    Returns the seconds it took, those before a resumption included.
+    `judge` returns the loss on held-out rows, for early stopping. Returns the seconds it took,
+    those before a resumption included.
     """
+    if recipe.check_every and judge is None:
+        raise ValueError("check_every needs held-out rows to judge by")
     encoder = [p for p in model.encoder.parameters() if p.requires_grad]
     heads = [p for n, p in model.named_parameters() if not n.startswith("encoder.")]
     optimizer = torch.optim.AdamW(
@@ -100,16 +114,23 @@ def fit(
         optimizer,
         lambda step: min((step + 1) / warm, max(0.02, (steps - step) / (steps - warm + 1))),
     )
+    stopping = Stopping(model, judge or (lambda: 0.0), recipe.check_every, recipe.patience)
     done, spent = 0, 0.0
     if saving is not None:
         identity = run_identity(model, recipe, plan)
-        state = RunState(saving.file, identity, model, optimizer=optimizer, schedule=schedule)
+        state = RunState(
+            saving.file, identity, model,
+            optimizer=optimizer, schedule=schedule, stopping=stopping,
+        )  # fmt: skip
         if saving.resume:
             done, spent = state.restore()
     started = time.monotonic() - spent
     saved = done
     shown: dict[str, float] = {}
     model.train()
+    logs = None
+    if saving is not None and saving.logs is not None:
+        logs = SummaryWriter(str(saving.logs), purge_step=done)
     progress = tqdm(total=len(plan), initial=done, desc="train", unit="batch", mininterval=5)
     for step in range(done, len(plan)):
         loss, parts = losses(step, plan[step])
@@ -122,11 +143,18 @@ def fit(
             optimizer.zero_grad(set_to_none=True)
         for name, part in parts.items():
             value = part.item()
+            if logs is not None:
+                logs.add_scalar(name, value, step)
             shown[name] = value + 0.98 * (shown.get(name, value) - value)
         progress.set_postfix({n: f"{v:.3f}" for n, v in shown.items()}, refresh=False)
         progress.update()
+        if stepped and stopping.ended((step + 1) // recipe.accumulate):
+            break
         if stepped and saving is not None and saving.every and step + 1 - saved >= saving.every:
             state.save(step + 1, time.monotonic() - started)
             saved = step + 1
     progress.close()
+    if logs is not None:
+        logs.close()
+    stopping.take_best()
     return time.monotonic() - started

@@ -18,7 +18,7 @@ def run_identity(model: nn.Module, recipe: object, plan: Sequence[Sequence[int]]
     """Digest of all that decides a run: initial weights, recipe and order of the rows."""
     digest = hashlib.blake2b(repr((recipe, plan)).encode(), digest_size=16)
     for weights in model.state_dict().values():
-        digest.update(weights.detach().contiguous().numpy().tobytes())
+        digest.update(weights.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -52,7 +52,7 @@ class RunState:
         if not self.file.exists():
             return 0, 0.0
         try:
-            body = torch.load(self.file, weights_only=True)
+            body = torch.load(self.file, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises whatever its readers happen to raise
             raise StateError(f"{self.file}: unreadable: {error}") from error
         if body["identity"] != self.identity:

@@ -62,7 +62,7 @@ def test_spaced_layers_include_the_first_and_the_last(base: Path) -> None:
 
 
 def test_a_student_of_all_layers_is_its_teacher(teacher: Path) -> None:
-    from models.distillation import LAYER, read_checkpoint
+    from models.checkpoint import LAYER, read_checkpoint
 
     whole, shared = read_checkpoint(teacher)
     half, _ = read_checkpoint(teacher, [0, 3])
@@ -78,9 +78,10 @@ def test_a_student_comes_nearer_to_its_teacher(teacher: Path, tmp_path: Path) ->
     import torch
     from torch.nn.functional import cosine_similarity
 
-    from models.distillation import own_part, read_checkpoint, spaced
+    from models.checkpoint import own_part, read_checkpoint
+    from models.distillation import spaced
     from models.tokens import TextEncoder
-    from models.training import predict
+    from models.network import predict
 
     texts = tmp_path / "texts.txt"
     texts.write_text("没有标签的一句话\nA line without a label.\n", "utf-8")

@@ -34,7 +34,7 @@ def test_a_checkpoint_becomes_a_bundle_that_says_what_torch_says(
     from safetensors.torch import load_file
     from transformers import AutoModel
 
-    from models.training import SentimentModel, pad
+    from models.network import SentimentModel, pad
 
     checkpoint, out = tmp_path / "checkpoint", tmp_path / "tiny-1"
     run("train", "--base", base, "--out", checkpoint, "--limit", "96", "--epochs", "1",

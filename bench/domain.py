@@ -1,0 +1,141 @@
+"""Domain fine-tuning beside a linear model: one checkpoint goes on from its general training.
+
+    python -m bench.domain CHECKPOINT --out CHECKPOINT FILE ... [--phrases FILE ...]
+
+FILEs are labelled. Of each, a tenth by a hash of the text is held out; training rows that equal
+or contain a held-out text are left out. `--phrases` are files of phrases cut out of common
+sentences (SST-2): there a tenth of the sentences is held out, with every phrase of theirs. One
+run of `models.training` goes over the training rows of all files; the linear model (TF-IDF of
+character 1-3-grams and LinearSVC of scikit-learn) is fitted to each file's alone.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.svm import LinearSVC
+
+from models import labelled
+from models.checkpoint import read_checkpoint
+from models.data import LABELS, Row, deduplicate, hard_target, is_held_out, without
+from models.evaluation import machine, today
+from models.fitting import Saving
+from models.metrics import predict_present
+from models.network import device, predict
+from models.recipe import read as read_recipe
+from models.tokens import TextEncoder
+from models.training import Recipe, train
+
+RESULTS = Path(__file__).parent / "results" / "domain.json"
+RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "domain.toml"
+Split = tuple[list[Row], list[Row]]
+
+
+def rows_of(file: Path) -> list[Row]:
+    """The file's texts, each once, without those that bear opposed labels."""
+    source = file.parent.name
+    read = labelled.read(file)
+    return deduplicate(Row(text, hard_target(label), source) for text, label in read)
+
+
+def split_texts(rows: list[Row]) -> Split:
+    """(training, held-out) rows by a hash of the text."""
+    held_out = [row for row in rows if is_held_out(row.text, 10)]
+    others = [row for row in rows if not is_held_out(row.text, 10)]
+    return without(others, [row.text for row in held_out]), held_out
+
+
+def split_sentences(rows: list[Row]) -> Split:
+    """(training phrases, held-out sentences), no phrase of a held-out sentence among the first.
+
+    A sentence is a row that is part of no other.
+    """
+
+    def windows(text: str) -> Iterator[str]:
+        words = text.split()
+        for start in range(len(words)):
+            for end in range(start + 1, len(words) + 1):
+                yield " ".join(words[start:end])
+
+    def key(row: Row) -> str:
+        return " ".join(row.text.lower().split())
+
+    parts = {w for row in rows for w in windows(key(row)) if w != key(row)}
+    held_out = [row for row in rows if key(row) not in parts and is_held_out(row.text, 10)]
+    theirs = {w for row in held_out for w in windows(key(row))}
+    return [row for row in rows if key(row) not in theirs], held_out
+
+
+def linear() -> Pipeline:
+    """TF-IDF of character 1-3-grams and LinearSVC."""
+    grams = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True, min_df=2)
+    return make_pipeline(grams, LinearSVC())
+
+
+def accuracy(predicted: Any, rows: list[Row]) -> float:
+    """Share of rows whose label was predicted."""
+    return round(float((np.asarray(predicted) == np.array([r.label for r in rows])).mean()), 4)
+
+
+def main() -> None:
+    """Fine-tune, measure both on the held-out rows of each file, and keep the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("files", type=Path, nargs="+")
+    parser.add_argument("--phrases", type=Path, nargs="*", default=[])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--epochs", type=float)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--limit", type=int, default=0, help="training rows of each file; 0: all")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args()
+
+    ways: list[tuple[Path, Callable[[list[Row]], Split]]] = [
+        *((file, split_texts) for file in options.files),
+        *((file, split_sentences) for file in options.phrases),
+    ]
+    sets = {file.parent.name: way(rows_of(file)) for file, way in ways}
+    figures: dict[str, dict[str, Any]] = {}
+    for name, (rows, held_out) in sets.items():
+        baseline = linear().fit([r.text for r in rows], [r.label for r in rows])
+        score = accuracy(baseline.predict([r.text for r in held_out]), held_out)
+        figures[name] = {"training": len(rows), "held_out": len(held_out), "linear": score}
+        print(name, figures[name], flush=True)
+
+    recipe = read_recipe(RECIPE, Recipe, epochs=options.epochs, threads=options.threads)
+    limit = options.limit or None
+    together = [row for rows, _ in sets.values() for row in rows[:limit]]
+    judged = [row for _, held_out in sets.values() for row in held_out]
+    saving = Saving(options.out / "state.pt", 200, options.resume)
+    metrics = train(options.checkpoint, together, judged, options.out, recipe, saving)
+    start = read_checkpoint(options.checkpoint)[0]
+    tuned = read_checkpoint(options.out)[0]
+    encoder = TextEncoder(options.out / "tokenizer.json", recipe.max_tokens)
+    for name, (_, held_out) in sets.items():
+        encodings = encoder.encode([row.text for row in held_out])
+        labels = np.array([row.label for row in held_out])
+        for stage, model in (("before", start), ("tuned", tuned)):
+            logits, _means = predict(model.to(device()), encodings, model.encoder.config.pad_token_id)
+            figures[name][stage] = accuracy(predict_present(logits, labels), held_out)
+        print(name, figures[name], flush=True)
+    body = {
+        "machine": machine(),
+        "date": today(),
+        "torch": torch.__version__,
+        "layers": tuned.encoder.config.num_hidden_layers,
+        "labels": LABELS,
+        "minutes": metrics["train_minutes"],
+        "sets": figures,
+    }
+    options.results.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

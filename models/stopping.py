@@ -1,0 +1,48 @@
+"""Early stopping: keep the weights that did best on held-out rows."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+
+class Stopping:
+    """The best weights so far and how many judgements ago they were.
+
+    `judge` returns a loss; `every` and `patience` count optimiser steps and judgements. Its
+    state is saved and restored with the run's.
+    """
+
+    def __init__(
+        self, model: nn.Module, judge: Callable[[], float], every: int, patience: int
+    ) -> None:
+        self._model = model
+        self._judge = judge
+        self._every = every
+        self._patience = patience
+        self._best: dict[str, Any] = {"loss": float("inf"), "misses": 0, "weights": {}}
+
+    def ended(self, step: int) -> bool:
+        """Judge if it is time; True when `patience` judgements in a row were no better."""
+        if not self._every or step % self._every:
+            return False
+        was_training = self._model.training
+        loss = self._judge()
+        self._model.train(was_training)
+        if loss < self._best["loss"]:
+            weights = {k: v.detach().clone() for k, v in self._model.state_dict().items()}
+            self._best = {"loss": loss, "misses": 0, "weights": weights}
+        else:
+            self._best["misses"] += 1
+        return bool(self._best["misses"] >= self._patience)
+
+    def take_best(self) -> None:
+        """Load the best weights judged, if any were."""
+        if self._best["weights"]:
+            self._model.load_state_dict(self._best["weights"])
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._best
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._best = dict(state)
