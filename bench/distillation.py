@@ -22,14 +22,14 @@ import torch
 from torch.nn.functional import normalize
 
 from models import data, evaluation, labelled
-from models.cli import training_rows
-from models.data import LABELS, Row
 from models.checkpoint import own_part, read_checkpoint
+from models.corpus import training_rows
+from models.data import LABELS, Row
 from models.distillation import Distillation, distil, spaced
 from models.fitting import Losses, fit, planned
 from models.metrics import predict_present
-from models.tokens import TextEncoder
 from models.network import SentimentModel, pad, predict
+from models.tokens import TextEncoder
 from models.training import Recipe, label_loss
 
 RESULTS = Path(__file__).parent / "results" / "distillation.json"

@@ -122,7 +122,9 @@ def main() -> None:
         encodings = encoder.encode([row.text for row in held_out])
         labels = np.array([row.label for row in held_out])
         for stage, model in (("before", start), ("tuned", tuned)):
-            logits, _means = predict(model.to(device()), encodings, model.encoder.config.pad_token_id)
+            logits, _means = predict(
+                model.to(device()), encodings, model.encoder.config.pad_token_id
+            )
             figures[name][stage] = accuracy(predict_present(logits, labels), held_out)
         print(name, figures[name], flush=True)
     body = {

@@ -37,7 +37,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     max_tokens: Annotated[int, Meta(ge=8)]
     pad_id: int
     pooling: Literal["attention+mean"]
-    precision: Literal["int8", "float32"]
+    precision: Literal["int8", "float16", "float32"]
     temperature: Annotated[float, Meta(gt=0)]
     dimensions: Annotated[int, Meta(gt=0)]
     topics: TopicCalibration

@@ -78,11 +78,11 @@ def text(config: Config, metrics: dict[str, Any]) -> str:
             f"`stream-app model evaluate`{how}. Sets without neutral labels are judged as\n"
             "two-class tasks. The temperature was fitted on the held-out rows.\n"
         )
-    fidelity = metrics.get("int8_against_float32")
-    int8 = ""
+    fidelity = metrics.get(f"{config.precision}_against_float32")
+    exact = ""
     if fidelity:
-        int8 = (
-            f"\nInt8 against float32 on the project's {fidelity['texts']} examples: same label "
+        exact = (
+            f"\nThe {config.precision} against float32 on the project's {fidelity['texts']} examples: same label "
             f"{fidelity['agreement']:.1%}, mean cosine of embeddings {fidelity['cosine']:.4f}.\n"
         )
     forced = "".join(
@@ -111,7 +111,7 @@ near each other. Intensity is p(positive) - p(negative).
 
 ## Figures
 {figures}
-{where}{int8}{forced}
+{where}{exact}{forced}
 ## Limits
 - Chinese neutral texts come only from the project's examples: expect errors on factual Chinese.
 - Irony and comparisons of two products are often read by their words.

@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import onnx
+from onnxruntime.transformers.float16 import convert_float_to_float16
+from onnxruntime.transformers.onnx_model import OnnxModel
 from safetensors.numpy import load_file
 
 from models import card
@@ -18,12 +20,18 @@ from models.data import LABELS
 from models.graph import build
 from models.runtime import Model
 
-# Least agreement with float32 on labels, and least mean cosine of embeddings, to ship int8.
+# Least agreement with float32 on labels, and least mean cosine of embeddings, to be shipped.
 AGREEMENT, COSINE = 0.96, 0.97
+# Most that any output of the float32 graph may differ from the network's in torch.
+TOLERANCE = 1e-4
+# Nodes that stay float32 in a float16 graph: sums over tokens and lengths overflow or lose digits.
+KEPT = ["LayerNormalization", "ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceL2", "Softmax"]
+# Texts that the graph is compared with torch on.
+COMPARED = 64
 
 
 class FidelityError(Exception):
-    """The int8 graph strays too far from the float32 one to be shipped."""
+    """A graph strays too far from what it was made of to be shipped."""
 
 
 def export(
@@ -36,8 +44,9 @@ def export(
 ) -> Bundle:
     """Write the bundle folder `out` and return it verified.
 
-    An int8 graph is compared with the float32 one on `probes`; raises FidelityError when it
-    strays, and FileExistsError when `out` is there already.
+    The float32 graph is compared with the network in torch, an int8 or float16 one with the
+    float32 one, on `probes`. Raises FidelityError when it strays, and FileExistsError when `out`
+    is there already.
     """
     training = json.loads((checkpoint / "training.json").read_text(encoding="utf-8"))
     weights = load_file(checkpoint / "weights.safetensors")
@@ -64,6 +73,9 @@ def export(
             training["epsilon"],
             int8=config.precision == "int8",
         )
+        if config.precision == "float16":
+            model = convert_float_to_float16(model, keep_io_types=True, op_block_list=KEPT)
+            OnnxModel(model).topological_sort()
         onnx.checker.check_model(model)
         onnx.save(model, str(folder / "model.onnx"))
         shutil.copyfile(checkpoint / "tokenizer.json", folder / "tokenizer.json")
@@ -74,20 +86,55 @@ def export(
         return load(folder)
 
     if precision == "float32":
-        return write(out, config, metrics)
+        bundle = write(out, config, metrics)
+        try:
+            metrics["float32_against_torch"] = against_torch(checkpoint, bundle, probes[:COMPARED])
+        except FidelityError:
+            shutil.rmtree(out)
+            raise
+        card.write(out, config, metrics)
+        write_checksums(out)
+        return load(out)
     reference = checkpoint / "float32"
     if reference.exists():
         shutil.rmtree(reference)
     exact = write(reference, config, metrics)
-    bundle = write(out, msgspec.structs.replace(config, precision="int8"), metrics)
+    bundle = write(out, msgspec.structs.replace(config, precision=precision), metrics)
     fidelity = compare(exact, bundle, probes)
     shutil.rmtree(reference)
     if fidelity["agreement"] < AGREEMENT or fidelity["cosine"] < COSINE:
         shutil.rmtree(out)
-        raise FidelityError(f"int8 strays from float32: {fidelity}")
-    card.write(out, bundle.config, metrics | {"int8_against_float32": fidelity})
+        raise FidelityError(f"{precision} strays from float32: {fidelity}")
+    card.write(out, bundle.config, metrics | {f"{precision}_against_float32": fidelity})
     write_checksums(out)
     return load(out)
+
+
+def against_torch(checkpoint: Path, bundle: Bundle, texts: Sequence[str]) -> dict[str, float]:
+    """Most that logits and embeddings differ from the checkpoint's network in torch.
+
+    Raises FidelityError beyond `TOLERANCE`.
+    """
+    import torch
+
+    from models.checkpoint import own_part, read_checkpoint
+    from models.network import pad
+
+    network, shared = read_checkpoint(checkpoint)
+    network.eval()
+    served = Model(bundle)
+    ids, mask = pad(served.encode(texts), bundle.config.pad_id)
+    with torch.inference_mode():
+        logits, means = network(ids, mask)
+        own = torch.nn.functional.normalize(own_part(means, shared), dim=-1)
+    session = served.run(ids.numpy(), mask.numpy())
+    differences = {
+        name: float(np.abs(ours - theirs.numpy()).max())
+        for name, ours, theirs in zip(("logits", "pooled"), session, (logits, own), strict=True)
+    }
+    if max(differences.values()) > TOLERANCE:
+        raise FidelityError(f"the graph strays from torch: {differences}")
+    return {"texts": len(texts)} | {n: round(v, 7) for n, v in differences.items()}
 
 
 def compare(exact: Bundle, bundle: Bundle, texts: Sequence[str]) -> dict[str, float]:

@@ -62,7 +62,8 @@ def settle(model: SentimentModel, where: torch.device) -> SentimentModel:
     """
     if where.type == "cpu":
         model.encoder.set_attn_implementation("eager")
-    return model.to(where)
+    model.to(where)
+    return model
 
 
 def masked_mean(states: Tensor, mask: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 
-class StateError(Exception):
+class StateError(ValueError):
     """A state file that is damaged or belongs to another run."""
 
 

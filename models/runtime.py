@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 
 from models.bundle import Bundle, BundleError
-from models.metrics import Floats, softmax
+from models.metrics import Floats, Ints, softmax
 from models.tokens import Encoding, TextEncoder
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -77,11 +77,11 @@ class Model:
     ) -> None:
         """`threads`: calls worth making at once; by default the cores, or one on a GPU.
 
-        Int8 bundles run on the CPU: ONNX Runtime has no CUDA kernel for their products. A
-        float32 bundle takes CUDA where the session really gets it; `provider` says which.
+        Int8 bundles run on the CPU: ONNX Runtime has no CUDA kernel for their products. Others
+        take CUDA where the session really gets it; `provider` says which.
         """
         if providers is None:
-            gpu = bundle.config.precision == "float32" and CUDA in ort.get_available_providers()
+            gpu = bundle.config.precision != "int8" and CUDA in ort.get_available_providers()
             providers = [CUDA, CPU] if gpu else [CPU]
         self.bundle = bundle
         self.version = bundle.version
@@ -106,9 +106,21 @@ class Model:
         for row, encoding in enumerate(encodings):
             ids[row, : len(encoding)] = encoding
             mask[row, : len(encoding)] = 1
-        logits, pooled = self._session.run(
-            ["logits", "pooled"], {"input_ids": ids, "attention_mask": mask}
-        )
+        logits, pooled = self.run(ids, mask)
         probabilities = softmax(logits, self.bundle.config.temperature)
         intensity = probabilities[:, self._positive] - probabilities[:, self._negative]
         return Outputs(probabilities, intensity, pooled)
+
+    def run(self, ids: Ints, mask: Ints) -> tuple[Floats, Floats]:
+        """`logits` and `pooled` of padded ids and mask [batch, tokens].
+
+        Inputs and outputs are bound, so that on a GPU each is copied once and at its place.
+        """
+        binding = self._session.io_binding()
+        binding.bind_cpu_input("input_ids", ids)
+        binding.bind_cpu_input("attention_mask", mask)
+        for name in ("logits", "pooled"):
+            binding.bind_output(name, "cpu")
+        self._session.run_with_iobinding(binding)
+        logits, pooled = binding.copy_outputs_to_cpu()
+        return logits, pooled

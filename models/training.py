@@ -9,7 +9,7 @@ under it stay comparable. Written as a checkpoint that `models.export` turns int
 import random
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +111,9 @@ def train(
     frozen = deepcopy(model.encoder).bfloat16().eval()
     if recipe.lora_rank:
         model = with_lora(model, recipe.lora_rank).to(where)
-    pad_id = int(model.encoder.config.pad_token_id or 0)
+    config = model.encoder.config
+    recipe = replace(recipe, max_tokens=min(recipe.max_tokens, config.max_position_embeddings))
+    pad_id = int(config.pad_token_id or 0)
     text_encoder = TextEncoder(base / "tokenizer.json", recipe.max_tokens)
     encodings = text_encoder.encode([row.text for row in rows])
     plan = planned([len(e) for e in encodings], recipe, rng)
@@ -156,7 +158,7 @@ def train(
 
     def judge() -> float:
         logits, _ = predict(model, held_encodings, pad_id)
-        return held_loss(list(range(len(held_out))), torch.from_numpy(logits)).item()
+        return float(held_loss(list(range(len(held_out))), torch.from_numpy(logits)))
 
     seconds = fit(model, plan, losses, recipe, saving, judge)
     if recipe.lora_rank:

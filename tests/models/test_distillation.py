@@ -80,8 +80,8 @@ def test_a_student_comes_nearer_to_its_teacher(teacher: Path, tmp_path: Path) ->
 
     from models.checkpoint import own_part, read_checkpoint
     from models.distillation import spaced
-    from models.tokens import TextEncoder
     from models.network import predict
+    from models.tokens import TextEncoder
 
     texts = tmp_path / "texts.txt"
     texts.write_text("没有标签的一句话\nA line without a label.\n", "utf-8")

@@ -39,7 +39,7 @@ def test_a_checkpoint_becomes_a_bundle_that_says_what_torch_says(
     checkpoint, out = tmp_path / "checkpoint", tmp_path / "tiny-1"
     run("train", "--base", base, "--out", checkpoint, "--limit", "96", "--epochs", "1",
         "--max-tokens", "32")  # fmt: skip
-    run("export", checkpoint, out, "--precision", "float32")
+    run("export", checkpoint, out)
     served = Model(load(out))
     encodings = served.encode(["很好", "The parcel came late, as always.", "x" * 400])
     outputs = served.infer(encodings)

@@ -1,0 +1,47 @@
+"""The group of verbs, and what they share: files, errors of one line, recipes."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from models.labelled import Labelled
+from models.labelled import read as read_labelled
+from models.recipe import read as read_recipe
+
+T = TypeVar("T")
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+EXISTING = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+RECIPES = Path(__file__).parents[1] / "recipes"
+
+
+@click.group()
+def model() -> None:
+    """Train, distil, export, quantise and measure model bundles."""
+
+
+def missing(error: ModuleNotFoundError) -> click.ClickException:
+    """One line that names the extra to install."""
+    return click.ClickException(
+        f"{error.name} is not installed: pip install 'stream-app[train]' brings it"
+    )
+
+
+def recipe(file: Path, kind: type[T], **given: Any) -> T:
+    """A run's recipe, or one line that says what is wrong with it."""
+    try:
+        return read_recipe(file, kind, **given)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def labelled(
+    file: Path, text_column: str | None = None, label_column: str = "label"
+) -> list[Labelled]:
+    """A labelled file's rows, or one line that says what is wrong with it."""
+    try:
+        return read_labelled(file, text_column, label_column)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
