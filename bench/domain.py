@@ -27,7 +27,7 @@ from models.data import LABELS, Row, deduplicate, hard_target, is_held_out, with
 from models.evaluation import machine, today
 from models.fitting import Saving
 from models.metrics import predict_present
-from models.network import device, predict
+from models.network import device, predict, settle
 from models.recipe import read as read_recipe
 from models.tokens import TextEncoder
 from models.training import Recipe, train
@@ -122,9 +122,8 @@ def main() -> None:
         encodings = encoder.encode([row.text for row in held_out])
         labels = np.array([row.label for row in held_out])
         for stage, model in (("before", start), ("tuned", tuned)):
-            logits, _means = predict(
-                model.to(device()), encodings, model.encoder.config.pad_token_id
-            )
+            pad_id = model.encoder.config.pad_token_id
+            logits, _means = predict(settle(model, device()), encodings, pad_id)
             figures[name][stage] = accuracy(predict_present(logits, labels), held_out)
         print(name, figures[name], flush=True)
     body = {

@@ -82,8 +82,9 @@ def text(config: Config, metrics: dict[str, Any]) -> str:
     exact = ""
     if fidelity:
         exact = (
-            f"\nThe {config.precision} against float32 on the project's {fidelity['texts']} examples: same label "
-            f"{fidelity['agreement']:.1%}, mean cosine of embeddings {fidelity['cosine']:.4f}.\n"
+            f"\nThe {config.precision} graph against float32 on the project's {fidelity['texts']} "
+            f"examples: same label {fidelity['agreement']:.1%}, mean cosine of embeddings "
+            f"{fidelity['cosine']:.4f}.\n"
         )
     forced = "".join(
         f"\nPromoted by force on {entry['date']}, in spite of:\n"

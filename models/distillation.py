@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.augmentation import augmented
 from models.checkpoint import own_part, read_checkpoint, write_checkpoint
 from models.data import Row
 from models.fitting import Losses, Saving, Schedule, fit, planned
@@ -37,6 +38,8 @@ class Distillation(Schedule):
     hidden_weight: float = 1.0
     embedding_weight: float = 2.0
     label_weight: float = 0.2
+    augment: float = 0.0
+    """Unlabelled texts made of the clauses of training texts, per training row."""
 
 
 def spaced(teacher: int, student: int) -> list[int]:
@@ -76,6 +79,7 @@ def distil(
     student, _ = read_checkpoint(teacher_folder, chosen)
     student.encoder.get_input_embeddings().weight.requires_grad_(False)
     settle(student, where)
+    rows = [*rows, *augmented(rows, recipe.augment, recipe.seed)]
     text_encoder = TextEncoder(teacher_folder / "tokenizer.json", recipe.max_tokens)
     encodings = text_encoder.encode([row.text for row in rows])
     plan = planned([len(e) for e in encodings], recipe, random.Random(recipe.seed))

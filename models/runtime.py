@@ -51,10 +51,12 @@ def saturates() -> bool:
     return not info.exists() or "vnni" not in info.read_text(encoding="utf-8", errors="replace")
 
 
-def open_session(bundle: Bundle, providers: Sequence[str]) -> ort.InferenceSession:
-    """Session of one thread a call that sleeps while it waits; raises BundleError."""
+def open_session(
+    bundle: Bundle, providers: Sequence[str], threads: int = 1
+) -> ort.InferenceSession:
+    """Session of so many threads a call, which sleep while they wait; raises BundleError."""
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -74,8 +76,12 @@ class Model:
         bundle: Bundle,
         threads: int | None = None,
         providers: Sequence[str] | None = None,
+        call_threads: int = 1,
     ) -> None:
         """`threads`: calls worth making at once; by default the cores, or one on a GPU.
+
+        `call_threads`: threads of one call. One thread each for as many calls as cores is the
+        fastest way to use a CPU (`bench/speed.py`).
 
         Int8 bundles run on the CPU: ONNX Runtime has no CUDA kernel for their products. Others
         take CUDA where the session really gets it; `provider` says which.
@@ -87,7 +93,7 @@ class Model:
         self.version = bundle.version
         self.labels = tuple(bundle.config.labels)
         self.dimensions = bundle.config.dimensions
-        self._session = open_session(bundle, providers)
+        self._session = open_session(bundle, providers, call_threads)
         self.provider: str = self._session.get_providers()[0]
         self.threads = threads or (usable_cores() if self.provider == CPU else 1)
         self._encoder = TextEncoder(bundle.tokenizer, bundle.config.max_tokens)
