@@ -78,6 +78,7 @@ def text(config: Config, metrics: dict[str, Any]) -> str:
             f"`stream-app model evaluate`{how}. Sets without neutral labels are judged as\n"
             "two-class tasks. The temperature was fitted on the held-out rows.\n"
         )
+    misread = errors(evaluation["sets"]) if evaluation else ""
     fidelity = metrics.get(f"{config.precision}_against_float32")
     exact = ""
     if fidelity:
@@ -112,10 +113,23 @@ near each other. Intensity is p(positive) - p(negative).
 
 ## Figures
 {figures}
-{where}{exact}{forced}
+{where}{misread}{exact}{forced}
 ## Limits
 - Chinese neutral texts come only from the project's examples: expect errors on factual Chinese.
 - Irony and comparisons of two products are often read by their words.
 - Texts in other languages are scored, but nothing was measured on them.
 - Not meant for decisions about people.
 """
+
+
+def errors(sets: dict[str, Any]) -> str:
+    """Tables of the misread texts of those sets whose results list them."""
+    parts = []
+    for name, result in sets.items():
+        if result.get("errors"):
+            parts.append(f"\n### Misread of {name}\n| text | label | read as |\n|---|---|---|\n")
+            parts += [
+                f"| {entry['text'].replace('|', '/')} | {entry['label']} | {entry['predicted']} |\n"
+                for entry in result["errors"]
+            ]
+    return "".join(parts)

@@ -16,13 +16,15 @@ from models.labelled import Labelled
 from models.metrics import calibration_error, f1_scores, predict_present
 
 
-def evaluate(inference: Inference, rows: Sequence[Labelled]) -> dict[str, Any]:
+def evaluate(
+    inference: Inference, rows: Sequence[Labelled], errors: bool = False
+) -> dict[str, Any]:
     """Accuracy, macro-F1, each class, calibration, confusion and speed on labelled texts.
 
     The prediction is the most probable of the classes that occur among the labels, so that a
     set without neutral texts is judged as the two-class task it is; `neutral_share` tells how
     often neutral would have won there. Calibration is that of these classes' probabilities,
-    scaled to sum to 1.
+    scaled to sum to 1. With `errors`, the misread texts are listed too.
     """
     labels = np.array([LABELS.index(label) for _, label in rows])
     present = sorted(set(labels.tolist()))
@@ -38,7 +40,7 @@ def evaluate(inference: Inference, rows: Sequence[Labelled]) -> dict[str, Any]:
     confusion = np.zeros((3, 3), int)
     np.add.at(confusion, (labels, predicted), 1)
     lengths = [len(e) for e in inference.model.encode([text for text, _ in rows])]
-    return {
+    result: dict[str, Any] = {
         "rows": len(rows),
         "accuracy": round(float((predicted == labels).mean()), 4),
         "macro_f1": round(float(np.mean([scores[c] for c in present])), 4),
@@ -64,6 +66,13 @@ def evaluate(inference: Inference, rows: Sequence[Labelled]) -> dict[str, Any]:
         "tokens": round(float(np.mean(lengths)), 1),
         "texts_per_second": round(len(rows) / seconds, 1),
     }
+    if errors:
+        result["errors"] = [
+            {"text": text, "label": label, "predicted": LABELS[guess]}
+            for (text, label), guess in zip(rows, predicted, strict=True)
+            if label != LABELS[guess]
+        ]
+    return result
 
 
 def table(name: str, result: dict[str, Any]) -> str:

@@ -93,6 +93,7 @@ def _trained(vader: Path | None, exclude: tuple[Path, ...]) -> list[Row]:
 @click.option("--unseen", is_flag=True, help="Leave out texts that the training data hold.")
 @click.option("--vader", type=FILE, help="With --unseen: as it was given to train.")
 @click.option("--exclude", type=FILE, multiple=True, help="With --unseen: as given to train.")
+@click.option("--errors", is_flag=True, help="List the misread texts in the JSON.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON here.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def evaluate(
@@ -104,6 +105,7 @@ def evaluate(
     unseen: bool,
     vader: Path | None,
     exclude: tuple[Path, ...],
+    errors: bool,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -133,7 +135,7 @@ def evaluate(
         if not rows:
             raise click.ClickException(f"{file}: no rows left to evaluate")
         name = file.stem if file.stem not in ("train", "dev", "test") else f"{file.parent.name}"
-        sets[name] = evaluation.evaluate(inference, rows)
+        sets[name] = evaluation.evaluate(inference, rows, errors)
         if not as_json:
             click.echo(evaluation.table(name, sets[name]))
     inference.close()
@@ -153,8 +155,8 @@ def evaluate(
 
 @model.command()
 @click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("results", type=FILE)
-def card(bundle: Path, results: Path) -> None:
+@click.argument("results", type=FILE, nargs=-1, required=True)
+def card(bundle: Path, results: tuple[Path, ...]) -> None:
     """Put the results of `evaluate --out` into a bundle's metrics and card."""
     from models import card as cards
 
@@ -162,9 +164,12 @@ def card(bundle: Path, results: Path) -> None:
         opened = load(bundle)
     except BundleError as error:
         raise click.ClickException(str(error)) from error
-    measured = json.loads(results.read_text(encoding="utf-8"))
-    if measured["bundle"] != opened.version:
-        raise click.ClickException(f"{results}: measured on {measured['bundle']}")
+    measured: dict[str, Any] = {}
+    for file in results:
+        body = json.loads(file.read_text(encoding="utf-8"))
+        if body["bundle"] != opened.version:
+            raise click.ClickException(f"{file}: measured on {body['bundle']}")
+        measured = body | {"sets": measured.get("sets", {}) | body["sets"]}
     metrics = json.loads((bundle / "metrics.json").read_text(encoding="utf-8"))
     cards.write(bundle, opened.config, metrics | {"evaluation": measured})
     write_checksums(bundle)

@@ -68,10 +68,16 @@ def test_evaluate_writes_what_card_reads(tmp_path: Path) -> None:
     shutil.copytree(default_bundle(), folder)
     labelled, results = tmp_path / "few.jsonl", tmp_path / "results.json"
     labelled.write_text('{"text": "很好", "label": 1}\n{"text": "bad", "label": 0}\n', "utf-8")
+    wrong, more = tmp_path / "wrong.jsonl", tmp_path / "more.json"
+    wrong.write_text('{"text": "Bad | awful", "label": 1}\n{"text": "bad", "label": 0}\n', "utf-8")
     run("evaluate", "--bundle", folder, "--out", results, "--data", labelled)
+    run("evaluate", "--bundle", folder, "--out", more, "--data", wrong, "--errors")
     assert json.loads(results.read_text())["sets"]["few"]["accuracy"] == 1.0
-    run("card", folder, results)
-    assert "| few | 2 | 1.000 |" in (folder / "README.md").read_text("utf-8")
+    run("card", folder, results, more)
+    card = (folder / "README.md").read_text("utf-8")
+    assert "| few | 2 | 1.000 |" in card
+    assert "### Misread of wrong" in card and "### Misread of few" not in card
+    assert "| Bad / awful | positive | negative |" in card
 
 
 def test_without_torch_one_line_names_the_extra(tmp_path: Path) -> None:
