@@ -54,22 +54,26 @@ def split_texts(rows: list[Row]) -> Split:
 def split_sentences(rows: list[Row]) -> Split:
     """(training phrases, held-out sentences), no phrase of a held-out sentence among the first.
 
-    A sentence is a row that is part of no other.
+    A sentence is a text that is part of no other.
     """
+    parts = {part for row in rows for part in windows(row.text) if part != spaced(row.text)}
+    whole = [row for row in rows if spaced(row.text) not in parts]
+    held_out = [row for row in whole if is_held_out(row.text, 10)]
+    theirs = {part for row in held_out for part in windows(row.text)}
+    return [row for row in rows if spaced(row.text) not in theirs], held_out
 
-    def windows(text: str) -> Iterator[str]:
-        words = text.split()
-        for start in range(len(words)):
-            for end in range(start + 1, len(words) + 1):
-                yield " ".join(words[start:end])
 
-    def key(row: Row) -> str:
-        return " ".join(row.text.lower().split())
+def spaced(text: str) -> str:
+    """The words of a text in lower case, one space between."""
+    return " ".join(text.lower().split())
 
-    parts = {w for row in rows for w in windows(key(row)) if w != key(row)}
-    held_out = [row for row in rows if key(row) not in parts and is_held_out(row.text, 10)]
-    theirs = {w for row in held_out for w in windows(key(row))}
-    return [row for row in rows if key(row) not in theirs], held_out
+
+def windows(text: str) -> Iterator[str]:
+    """All runs of words of a text, itself included."""
+    words = spaced(text).split()
+    for start in range(len(words)):
+        for end in range(start + 1, len(words) + 1):
+            yield " ".join(words[start:end])
 
 
 def linear() -> Pipeline:

@@ -1,12 +1,15 @@
 """Bundles and a linear model on labelled texts that none of them was trained on.
 
-    python -m bench.sentiment --vader FILE [--exclude FILE] [--bundle DIR ...] [FILE ...]
+    python -m bench.sentiment --vader FILE [--exclude FILE] [--bundle DIR ...]
+        [--phrases FILE ...] [FILE ...]
 
 The linear model (TF-IDF of character 1-3-grams and LinearSVC of scikit-learn) is fitted to the
 rows that `stream-app model train` reads with the same options. Of each labelled FILE, texts that
-the training rows hold are left out. `amazon` is the fifth of VADER's Amazon snippets that no run
-trains on, in three classes; `human` the correlation of intensity, p(positive) - p(negative), with
-the mean human scores there. `hard` are the project's 200 hard sentences.
+the training rows hold are left out. `--phrases` are files of phrases cut out of sentences (SST-2):
+of the last, the texts that are part of no other are measured. `amazon` is the fifth of VADER's
+Amazon snippets that no run trains on, in three classes; `human` the correlation of intensity,
+p(positive) - p(negative), with the mean human scores there. `hard` are the project's 200 hard
+sentences.
 """
 
 import argparse
@@ -17,7 +20,7 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from bench.domain import linear
+from bench.domain import linear, spaced, windows
 from models import data, evaluation, labelled
 from models.batching import Inference
 from models.bundle import default_bundle, load
@@ -61,6 +64,7 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="*")
     parser.add_argument("--vader", type=Path, required=True)
     parser.add_argument("--exclude", type=Path, nargs="*", default=[], help="as given to train")
+    parser.add_argument("--phrases", type=Path, nargs="*", default=[])
     parser.add_argument("--bundle", type=Path, nargs="*", default=[default_bundle()])
     parser.add_argument("--limit", type=int, default=0, help="texts of each FILE; 0: all")
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -79,6 +83,14 @@ def main() -> None:
     for file in options.files:
         fresh = labelled.unseen(labelled.read(file), trained)
         sets[file.parent.name] = labelled.sample(fresh, options.limit)
+
+    if options.phrases:
+        read = {file: labelled.read(file) for file in options.phrases}
+        texts = [text for rows in read.values() for text, _ in rows]
+        parts = {part for text in texts for part in windows(text) if part != spaced(text)}
+        last = options.phrases[-1]
+        whole = [row for row in read[last] if spaced(row[0]) not in parts]
+        sets[last.parent.name] = labelled.sample(labelled.unseen(whole, trained), options.limit)
 
     baseline: Pipeline = linear()
     baseline.fit(
