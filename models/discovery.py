@@ -13,7 +13,6 @@ depends on its own time alone, so a late one counts the same as it would have in
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,11 +21,11 @@ import numpy as np
 
 from models.linkage import closest, cosines, link
 from models.metrics import Floats
+from models.telling import Background
 from models.words import words
 
 VERSION = 1
 EXAMPLES, EXAMPLE_LENGTH = 3, 200
-WORDS = 5
 FAINT = 1 / 16
 """A cluster of less weight is forgotten."""
 SPAN = 32
@@ -102,10 +101,7 @@ class _State:
     landmark: float = 0.0
     clock: float = -math.inf
     """The newest event time."""
-    total: float = 0.0
-    """Weight of all texts."""
-    background: dict[str, float] = field(default_factory=dict)
-    """Weight of the texts with each word."""
+    background: Background = field(default_factory=Background)
     clusters: list[_Cluster] = field(default_factory=list)
 
 
@@ -138,11 +134,7 @@ class Discovery:
             return
         weight = self._advance(time)
         terms = dict.fromkeys(words(text), weight)
-        state.total += weight
-        for word in terms:
-            state.background[word] = state.background.get(word, 0.0) + weight
-        if len(state.background) > self.rule.background:
-            state.background = _heaviest(state.background, self.rule.background * 3 // 4)
+        state.background.add(terms, weight, self.rule.background)
         norm = float(np.linalg.norm(vector))
         if known or not norm:
             return
@@ -165,9 +157,12 @@ class Discovery:
             parts = self._sums[rows] @ total / np.linalg.norm(self._sums[rows], axis=1)
             for i in np.argsort(-parts, kind="stable"):
                 whole.absorb(state.clusters[rows[i]])
-            weight = whole.weight / self._unit(state.clock)
+            unit = self._unit(state.clock)
+            weight = whole.weight / unit
             coherence = length / whole.weight
-            name = self._telling(whole)
+            name = state.background.telling(
+                whole.terms, whole.weight, unit, share=rule.share, sure=rule.sureness
+            )
             if (
                 name
                 and whole.size >= rule.reviews
@@ -219,8 +214,7 @@ class Discovery:
             # By a power of two, which changes no digit.
             factor = 2.0**-shift
             state.landmark += shift * self.rule.half_life
-            state.total *= factor
-            state.background = {w: n * factor for w, n in state.background.items()}
+            state.background.scale(factor)
             self._sums *= np.float32(factor)
             for cluster in state.clusters:
                 cluster.weight *= factor
@@ -256,12 +250,7 @@ class Discovery:
         self._sums[row] += vector
         cluster.absorb(other)
         if len(cluster.terms) > self.rule.terms:
-            background, total = self._state.background, self._state.total
-            telling = {
-                w: n * math.log(1 + total / background.get(w, n)) for w, n in cluster.terms.items()
-            }
-            kept = _heaviest(telling, self.rule.terms)
-            cluster.terms = {word: cluster.terms[word] for word in kept}
+            cluster.terms = self._state.background.choice(cluster.terms, self.rule.terms)
 
     def _make_room(self) -> None:
         """Join the two clusters most alike, or drop the lightest if no two are."""
@@ -279,28 +268,3 @@ class Discovery:
         weights = np.array([c.weight for c in self._state.clusters], np.float32)
         means: Floats = self._sums / weights[:, None]
         return means
-
-    def _telling(self, cluster: _Cluster) -> list[str]:
-        """Words of the highest log-odds against all texts, in standard errors.
-
-        Monroe et al., Political Analysis 2008, with the background as the prior. None where its
-        texts share no word: they are only vaguely alike.
-        """
-        unit = self._unit(self._state.clock)
-        inside, outside = cluster.weight / unit, self._state.total / unit
-        scores = {}
-        for word, count in cluster.terms.items():
-            if count < self.rule.share * cluster.weight:
-                continue
-            n = count / unit
-            prior = max(self._state.background.get(word, 0.0) / unit, n)
-            expected = prior * inside / outside
-            odds = math.log((n + expected) / (2 * inside - n - expected + 1))
-            usual = math.log(prior / (outside - prior + 1))
-            scores[word] = (odds - usual) / math.sqrt(1 / (n + expected) + 1 / prior)
-        sure = {word: z for word, z in scores.items() if z >= self.rule.sureness}
-        return list(_heaviest(sure, WORDS))
-
-
-def _heaviest(counts: Mapping[str, float], most: int) -> dict[str, float]:
-    return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))[:most])

@@ -31,7 +31,8 @@ class TopicScorer:
         outputs = inference.infer(flat)
         for error in outputs.errors.values():
             raise error
-        self._vectors = outputs.embedding
+        self.vectors = outputs.embedding
+        """Of all descriptions, unit length [n, dimensions]."""
         sizes = [len(texts) for _, texts in descriptions]
         if not all(sizes):
             raise ValueError("every topic needs at least one description")
@@ -39,7 +40,7 @@ class TopicScorer:
 
     def score(self, embeddings: Floats) -> Floats:
         """Scores [n, topics] of embeddings [n, dimensions]; a zero embedding scores zero."""
-        cosines = np.maximum.reduceat(embeddings @ self._vectors.T, self._starts, axis=1)
+        cosines = np.maximum.reduceat(embeddings @ self.vectors.T, self._starts, axis=1)
         c = self._calibration
         scores = 1 / (1 + np.exp(-c.slope * (cosines.astype(np.float64) - c.middle)))
         scores[~embeddings.any(axis=1)] = 0

@@ -5,6 +5,7 @@ from schemas.records import (
     Alert,
     Analysis,
     Behaviour,
+    Emerging,
     Evidence,
     Item,
     ItemVector,
@@ -18,6 +19,7 @@ from schemas.records import (
     Signals,
     Topic,
     Trend,
+    Unmatched,
     Window,
 )
 
@@ -25,6 +27,7 @@ __all__ = [
     "Alert",
     "Analysis",
     "Behaviour",
+    "Emerging",
     "Evidence",
     "Invalid",
     "Item",
@@ -39,6 +42,7 @@ __all__ = [
     "Signals",
     "Topic",
     "Trend",
+    "Unmatched",
     "Window",
     "decode",
     "encode",

@@ -162,7 +162,7 @@ class Alert(Struct, frozen=True, omit_defaults=True):
     id: str
     kind: Literal["severe", "surge_begun", "surge_over"]
     subject: str
-    """`item:ID` or `topic:ID`."""
+    """`item:ID`, `topic:ID`, `user:ID`, or `emerging`: what fits no topic."""
     time: float
     reason: str
     evidence: Evidence
@@ -180,6 +180,22 @@ class Window(Struct, frozen=True):
     reviews: int
     negative_share: float
     mean_intensity: float
+
+
+class Emerging(Struct, frozen=True):
+    """A topic that reviews agree on and the profile does not describe."""
+
+    words: list[str]
+    """Its name: the words that tell its texts from all others, most telling first."""
+    size: int
+    """Texts taken in."""
+    weight: float
+    """The same, each halved with every half-life up to the newest text."""
+    examples: list[str]
+    """Masked texts."""
+    first: float
+    last: float
+    """Event times."""
 
 
 class Trend(Struct, frozen=True, omit_defaults=True):
@@ -201,6 +217,9 @@ class Trend(Struct, frozen=True, omit_defaults=True):
     history: list[Window]
     surge: Evidence | None = None
     """The open surge, if there is one."""
+    emerging: list[Emerging] = field(default_factory=list)
+    """Of the subject `emerging` alone: the topics found among what fits no topic, heaviest first.
+    """
 
 
 class ItemVector(Struct, frozen=True, omit_defaults=True):
@@ -222,6 +241,19 @@ class Promotion(Struct, frozen=True):
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     """Of the bundle's SHA256SUMS."""
     time: float
+
+
+class Unmatched(Struct, frozen=True, omit_defaults=True):
+    """A review that fits no topic, for the discovery of new ones."""
+
+    id: str
+    """The review's."""
+    time: float
+    text: str
+    """Its beginning, masked."""
+    vector: str | None = None
+    """Base64 of little-endian float32, unit length. None: it fits a topic after all, and only
+    tells which words are common."""
 
 
 class Signal(Struct, frozen=True, array_like=True):
@@ -247,3 +279,4 @@ class Signals(Struct, frozen=True):
     source: str
     """`topic/partition`."""
     entries: list[Signal]
+    """None: nothing happened, but the trend shall be told again."""

@@ -11,7 +11,7 @@ import faust
 from faust.types.auth import AuthProtocol, SASLMechanism
 
 from stream_app import metrics, topics
-from stream_app.agents import Worker, analyse, catalogue, interests, models, watch
+from stream_app.agents import Worker, analyse, catalogue, emerging, interests, models, watch
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.shell import die
 from stream_app.delivery.transport import transport_class
@@ -81,18 +81,19 @@ def create_app(settings: Settings) -> faust.App:
 
 
 def create_worker(settings: Settings, pipeline: Pipeline) -> Worker:
-    """The app with its four agents and three broadcasts."""
+    """The app with its four agents and four broadcasts."""
     app = create_app(settings)
     worker = Worker(app, settings, pipeline, Outbox(settings))
     promotions, served = models.add(worker)
     analyse.add(worker, served)
-    broadcasts = [catalogue.add(worker), watch.add(worker)]
+    unmatched, remind = emerging.add(worker)
+    broadcasts = [catalogue.add(worker), watch.add(worker, unmatched)]
     interests.add(worker, broadcasts)
-    followed = [*broadcasts, promotions]
+    followed = [*broadcasts, promotions, unmatched]
 
     async def follow() -> None:
         try:
-            await asyncio.gather(*(broadcast.run() for broadcast in followed))
+            await asyncio.gather(*(broadcast.run() for broadcast in followed), remind())
         except Exception as error:
             die("broadcast", error)
         finally:

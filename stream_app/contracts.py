@@ -133,7 +133,7 @@ def _actions(spec: Spec) -> tuple[str, ...]:
 def _operation(settings: Settings, spec: Spec, action: str) -> Json:
     kafka: Json = {"bindingVersion": KAFKA_BINDING}
     # These are read whole by every worker, outside the group.
-    if action == "receive" and spec.name not in ("item-vectors", "models"):
+    if action == "receive" and spec.name not in ("item-vectors", "models", "unmatched"):
         kafka["groupId"] = {"type": "string", "enum": [settings.app]}
     return {
         "action": action,

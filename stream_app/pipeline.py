@@ -10,6 +10,7 @@ from models.bundle import default_bundle, load
 from models.runtime import Model
 from models.serving import Live
 from stream_app import profiles
+from stream_app.alerts.emerging import Discovered
 from stream_app.alerts.severe import SevereRule
 from stream_app.alerts.subject import Windows
 from stream_app.alerts.surge import SurgeRule
@@ -35,6 +36,7 @@ class Pipeline:
     live: Live
     catalogue: Catalogue
     popularity: Popularity
+    discovered: Discovered
     analyse: Analyse
     items: CatalogueProcessor
     interests: Interests
@@ -63,6 +65,7 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
     live = Live(inference, [(topic.id, topic.descriptions) for topic in profile.topics])
     catalogue = Catalogue(inference.dimensions)
     popularity = Popularity(half_life)
+    discovered = Discovered(live)
     rules = policy.Rules(
         blocked=frozenset(profile.policy.blocked),
         per_category=profile.policy.per_category,
@@ -76,6 +79,7 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
         live=live,
         catalogue=catalogue,
         popularity=popularity,
+        discovered=discovered,
         analyse=Analyse(
             live,
             Masker(profile.masks),
@@ -96,6 +100,7 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
         watch=Watch(
             windows,
             SurgeRule(memory=profile.surge.ring // 2),
+            discovered,
             half_life=half_life,
             partitions=settings.partitions,
         ),

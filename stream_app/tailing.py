@@ -88,6 +88,8 @@ def render(topic: str, key: bytes | None, value: bytes | None, headers: dict[str
                 f"{escape(record['subject']):<24} {record['reviews']} reviews, "
                 f"{record['negative_share']:.0%} negative, {popularity}{surge}"
             )
+            for found in record.get("emerging", []):
+                body += f"\n  [cyan]{escape(' '.join(found['words']))}[/] {found['size']} reviews"
         case _:
             body = escape(value.decode("utf-8", "replace")[:500])
     when = record.get("time")

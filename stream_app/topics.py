@@ -8,6 +8,8 @@ from stream_app.settings import Settings, security
 HOUR_MS = 3_600_000
 LARGE = 4 * 1024 * 1024
 """A megabyte of text must arrive to be refused with a reason, and fit the dead letters."""
+SEGMENT = 4 * LARGE
+"""The newest segment of a log is never compacted: by the broker's default it grows to 1 GiB."""
 
 
 class Spec(NamedTuple):
@@ -50,7 +52,7 @@ TOPICS: tuple[Spec, ...] = (
         "signals",
         schemas.Signals,
         "subject",
-        "analyse, interests",
+        "analyse, interests, watch",
         False,
         "Events on their way to their subject's worker.",
         internal=True,
@@ -73,6 +75,15 @@ TOPICS: tuple[Spec, ...] = (
         "The bundle that every worker serves.",
         internal=True,
     ),
+    Spec(
+        "unmatched",
+        schemas.Unmatched,
+        "slot",
+        "analyse",
+        True,
+        "Recent reviews that fit no topic, read whole by every worker: a ring of slots.",
+        internal=True,
+    ),
 )
 TABLES = ("interests", "subjects")
 BY_NAME = {spec.name: spec for spec in TOPICS}
@@ -91,7 +102,11 @@ def changelog(settings: Settings, table: str) -> str:
 def configs(settings: Settings, spec: Spec) -> dict[str, str]:
     """Broker settings of a topic."""
     if spec.compacted:
-        return {"cleanup.policy": "compact", "max.message.bytes": str(LARGE)}
+        return {
+            "cleanup.policy": "compact",
+            "segment.bytes": str(SEGMENT),
+            "max.message.bytes": str(LARGE),
+        }
     return {
         "cleanup.policy": "delete",
         "retention.ms": str(int(settings.retention_hours * HOUR_MS)),

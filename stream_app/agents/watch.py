@@ -1,4 +1,4 @@
-"""signals → each subject's record, trends, surge alerts."""
+"""signals (and unmatched, for what emerges) → each subject's record, trends, surge alerts."""
 
 import schemas
 from schemas import Trend
@@ -8,8 +8,9 @@ from stream_app.delivery.shell import Shell
 from stream_app.delivery.table import StateTable
 
 
-def add(worker: Worker) -> Broadcast:
-    """Register the agent; the reader of its trends, from which popularity comes."""
+def add(worker: Worker, unmatched: Broadcast) -> Broadcast:
+    """Register the agent, which begins when `unmatched` has been read; the reader of its trends,
+    from which popularity comes."""
     shell = Shell(
         "watch",
         worker.pipeline.watch,
@@ -18,6 +19,7 @@ def add(worker: Worker) -> Broadcast:
         rows=worker.settings.batch_rows,
         size=worker.settings.batch_bytes,
         table=StateTable(worker.app, "subjects"),
+        ready=unmatched.ready.wait,
     )
     register(worker, shell, "signals")
     popularity = worker.pipeline.popularity

@@ -1,1 +1,1 @@
-"""What a person should hear of: severe reviews, surges of negative ones, trends."""
+"""What a person should hear of: severe reviews, surges of negative ones, trends, what emerges."""

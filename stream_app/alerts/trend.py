@@ -2,8 +2,9 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
-from schemas import Evidence, Topic, Trend, Window
+from schemas import Emerging, Evidence, Topic, Trend, Window
 from stream_app.alerts.subject import Counts, Subject, Windows
 
 HISTORY = 12
@@ -11,7 +12,12 @@ TOP = 3
 
 
 def trend(
-    name: str, subject: Subject, windows: Windows, half_life: float, surge: Evidence | None
+    name: str,
+    subject: Subject,
+    windows: Windows,
+    half_life: float,
+    surge: Evidence | None,
+    emerging: Sequence[Emerging] = (),
 ) -> Trend:
     """The trend of a subject with at least one event. `half_life` of popularity in seconds."""
     newest = windows.index(subject.clock)
@@ -39,6 +45,7 @@ def trend(
         time=subject.clock,
         history=history,
         surge=surge,
+        emerging=list(emerging),
     )
 
 

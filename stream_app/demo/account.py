@@ -73,6 +73,11 @@ class Account:
                 applied = self.newest.get(key, {}).get("applied", {})
                 return bool(applied.get(f"behaviours/{place.partition}", -1) >= place.offset)
 
+    def emerging(self) -> list[dict[str, Any]]:
+        """The newest topics that the profile does not describe."""
+        found: list[dict[str, Any]] = self.trends.get("emerging", {}).get("emerging", [])
+        return found
+
     def summary(self, seconds: float) -> dict[str, Any]:
         """The figures of the run."""
         kinds = [alert["kind"] for alert in self.alerts.values()]
@@ -90,6 +95,7 @@ class Account:
             "surges_over": kinds.count("surge_over"),
             "recommendations": self.recommendations,
             "trends": len(self.trends),
+            "emerging": len(self.emerging()),
             "users": len(self.newest),
             "unaccounted": len(self.open()),
             "seconds": round(seconds, 1),

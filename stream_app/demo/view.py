@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from stream_app.demo.account import Account
 from stream_app.tailing import COLOURS
@@ -39,7 +40,10 @@ def draw(
         ),
         Columns(
             [
-                Panel(_trends(account), title=f"trends ({len(account.trends)})"),
+                Panel(
+                    Group(_trends(account), *_emerging(account)),
+                    title=f"trends ({len(account.trends)})",
+                ),
                 Panel(_dead(account), title=f"dead letters ({len(account.dead)})"),
             ],
             equal=True,
@@ -90,6 +94,17 @@ def _trends(account: Account) -> Table:
             "[red]surge[/]" if trend.get("surge") else "",
         )
     return table
+
+
+def _emerging(account: Account) -> list[Text]:
+    """A line for each topic that the profile does not describe."""
+    return [
+        Text.assemble(
+            ("new topic ", "cyan"), f"{topic['size']} reviews: {' '.join(topic['words'])}",
+            no_wrap=True, overflow="ellipsis",
+        )
+        for topic in account.emerging()[:SHOWN]
+    ]  # fmt: skip
 
 
 def _dead(account: Account) -> Table:

@@ -1,4 +1,4 @@
-"""Reviews to analyses, severe alerts and signals."""
+"""Reviews to analyses, severe alerts, signals, and what discovery reads."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, cast
@@ -11,7 +11,9 @@ from models.serving import Live
 from schemas import Alert, Analysis, Invalid, Review, Signal, Topic
 from schemas.records import Sentiment, Source
 from stream_app import metrics
+from stream_app.alerts.emerging import SUBJECT
 from stream_app.alerts.severe import SevereRule, severe
+from stream_app.alerts.unmatched import unmatched
 from stream_app.delivery.dead import dead
 from stream_app.delivery.message import Message, Read, Record, Result, carried
 from stream_app.identity import hash64
@@ -88,6 +90,10 @@ class Analyse:
             alert = severe(analysis, self._severe)
             if alert is not None:
                 records.append(alert_record(alert, headers))
+            told = unmatched(analysis)
+            if told is not None:
+                slot, value = told
+                records.append(Record("unmatched", slot, schemas.encode(value), headers))
             self._signal(signals, entry.message, analysis)
         records.extend(signals.records())
         return Result(records, [])
@@ -152,6 +158,8 @@ class Analyse:
             signals.add(f"item:{analysis.item_id}", message.source, entry(praise, names))
         for name in names:
             signals.add(f"topic:{name}", message.source, entry(0.0, []))
+        if not names:
+            signals.add(SUBJECT, message.source, entry(0.0, []))
 
 
 def alert_record(alert: Alert, headers: tuple[tuple[str, bytes], ...] = ()) -> Record:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import schemas
 from schemas import Invalid, Signals
 from stream_app import metrics
+from stream_app.alerts.emerging import SUBJECT, Discovered
 from stream_app.alerts.notice import evidence, notices
 from stream_app.alerts.subject import Subject, Windows, apply, decode, encode
 from stream_app.alerts.surge import Surge, SurgeRule, Window, judge
@@ -33,11 +34,18 @@ class Watch:
     """
 
     def __init__(
-        self, windows: Windows, rule: SurgeRule, *, half_life: float, partitions: int
+        self,
+        windows: Windows,
+        rule: SurgeRule,
+        discovered: Discovered,
+        *,
+        half_life: float,
+        partitions: int,
     ) -> None:
         """`half_life` of popularity in seconds."""
         self._windows = windows
         self._rule = rule
+        self._discovered = discovered
         self._half_life = half_life
         self._partitions = partitions
 
@@ -57,7 +65,8 @@ class Watch:
             alerts = notices(name, before, after, self._windows, oldest)
             records.extend(alert_record(alert) for alert in alerts)
             open_surge = next((evidence(s) for s in after if s.end is None), None)
-            value = trend(name, entry.subject, self._windows, self._half_life, open_surge)
+            emerging = self._discovered.read() if name == SUBJECT else ()
+            value = trend(name, entry.subject, self._windows, self._half_life, open_surge, emerging)
             records.append(Record("trends", name.encode(), schemas.encode(value)))
             states.append(State(entry.partition, name.encode(), encode(entry.subject)))
         return Result(records, states)
@@ -76,6 +85,8 @@ class Watch:
         entry = touched.get(pack.subject)
         if entry is None:
             data = read(message.partition, pack.subject.encode())
+            if data is None and not pack.entries:
+                return  # asked for again, and nothing is known of it
             subject = Subject() if data is None else decode(data)
             entry = _Touched(message.partition, subject, self.surges(subject))
             touched[pack.subject] = entry

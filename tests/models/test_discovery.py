@@ -176,7 +176,7 @@ def test_linkage_joins_by_the_average_over_members() -> None:
 
 
 def test_words_of_both_languages() -> None:
-    assert words("热水器的安装费, the Battery battery 123 is ok") == [
+    assert words("热水器的安装费, the Battery battery 123 is ok, [ID_CARD]") == [
         "热水器",
         "安装费",
         "the",

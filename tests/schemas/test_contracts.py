@@ -75,6 +75,7 @@ EXAMPLES: dict[type[Any], list[Any]] = {
             time=59.0,
             history=[schemas.Window(0.0, 9, 0.8, -0.5)],
             surge=EVIDENCE,
+            emerging=[schemas.Emerging(["points"], 50, 36.5, ["my points are gone"], 1.0, 2.0)],
         )
     ],
     schemas.Signals: [
@@ -83,6 +84,10 @@ EXAMPLES: dict[type[Any], list[Any]] = {
         )
     ],
     schemas.ItemVector: [schemas.ItemVector(ITEM, "AAA=", "m")],
+    schemas.Unmatched: [
+        schemas.Unmatched("r1", 1.0, "my points are gone", "AAA="),
+        schemas.Unmatched("r2", 1.0, "the battery died"),
+    ],
     schemas.Promotion: [schemas.Promotion("base-1-00000000", "/models/base-1", "0" * 64, 1.0)],
 }
 BROKEN: dict[type[Any], list[dict[str, Any]]] = {
@@ -92,9 +97,10 @@ BROKEN: dict[type[Any], list[dict[str, Any]]] = {
     schemas.Analysis: [{"sentiment": "angry"}, {"intensity": 2}, {"topics": [{"id": "t"}]}],
     schemas.Recommendations: [{"based_on": {}}, {"items": [{}]}, {"applied": {"reviews/0": "7"}}],
     schemas.Alert: [{"kind": "mild"}, {"evidence": None}],
-    schemas.Trend: [{"history": [{}]}, {"reviews": "9"}],
+    schemas.Trend: [{"history": [{}]}, {"reviews": "9"}, {"emerging": [{"words": []}]}],
     schemas.Signals: [{"entries": [[7]]}, {"entries": [[7, 1, 1.0, None, 2, 1.0, []]]}],
     schemas.ItemVector: [{"item": {"item_id": "i1"}}, {"vector": 1}],
+    schemas.Unmatched: [{"id": 1}, {"text": None}, {"vector": [0.5]}],
     schemas.Promotion: [{"sha256": "abc"}, {"version": 1}, {"time": "now"}],
 }
 by_record = pytest.mark.parametrize("kind", RECORDS, ids=slug)
@@ -220,7 +226,7 @@ def test_asyncapi_says_who_sends_and_who_receives(document: dict[str, Any]) -> N
         (operation["action"], operation["channel"]["$ref"].removeprefix("#/channels/"))
         for operation in document["operations"].values()
     }
-    received = {"reviews", "behaviours", "items", "signals", "item-vectors", "models"}
+    received = {"reviews", "behaviours", "items", "signals", "item-vectors", "models", "unmatched"}
     sent = {spec.name for spec in TOPICS} - {"reviews", "behaviours", "items"}
     assert found == {("receive", name) for name in received} | {("send", name) for name in sent}
 

@@ -1,0 +1,99 @@
+"""The topics that emerge among the reviews that fit none, as one worker sees them.
+
+Every worker keeps what the ring of `unmatched` holds; only the one that watches the subject
+`emerging` clusters it, a little at a time. The clustering is not state: it is made again from the
+ring, after a restart or where the subject moves to another worker.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+import schemas
+from models.discovery import Discovery, Rule
+from models.serving import Live
+from schemas import Emerging, Unmatched
+from stream_app.alerts.unmatched import SLOT_KEYS
+from stream_app.identity import hash64
+from stream_app.interests.update import unpack
+
+SUBJECT = "emerging"
+MOST = 10
+"""Topics in a trend: each has three example texts."""
+KNOWN = 2 * len(SLOT_KEYS)
+"""Ids of texts taken in that are remembered."""
+
+
+class Discovered:
+    """Memory is bounded by the slots, by `KNOWN`, and by the bounds of `Discovery`."""
+
+    def __init__(
+        self,
+        live: Live,
+        rule: Rule | None = None,
+        *,
+        seconds: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`seconds` between two clusterings, by `clock`; in between the last topics are told."""
+        self.seconds = seconds
+        self._live = live
+        self._clock = clock
+        self._nowhere = np.zeros(live.current.inference.dimensions, np.float32)
+        self._discovery = Discovery(len(self._nowhere), rule)
+        self._lock = threading.Lock()
+        self._waiting: dict[bytes, bytes] = {}
+        """Not yet taken in, by slot."""
+        self._known: dict[int, None] = {}
+        """Hashes of ids, oldest first."""
+        self._last = -float("inf")
+        self._topics: Sequence[Emerging] = ()
+        self._read = False
+
+    def put(self, slot: bytes | None, value: bytes | None) -> None:
+        """Keep a message of `unmatched`, from any thread; the last of its slot waits."""
+        if slot in SLOT_KEYS and value is not None:
+            with self._lock:
+                self._waiting[slot] = value
+
+    def read(self) -> Sequence[Emerging]:
+        """The topics, heaviest first. To be called from one thread."""
+        with self._lock:
+            self._read = True
+            if not self._waiting or self._clock() < self._last + self.seconds:
+                return self._topics
+            waiting, self._waiting = self._waiting, {}
+        self._last = self._clock()
+        entries = [schemas.decode(value, Unmatched) for value in waiting.values()]
+        for entry in sorted(entries, key=lambda entry: (entry.time, entry.id)):
+            self._take(entry)
+        found = self._discovery.emerging(self._live.current.topics.vectors)
+        self._topics = [
+            Emerging(t.words, t.size, t.weight, t.examples, t.first, t.last) for t in found[:MOST]
+        ]
+        return self._topics
+
+    def overdue(self) -> bool:
+        """Whether texts wait that somebody wants to hear of: true once after each reading.
+
+        A worker that no longer watches the subject is not read, and so does not ask for ever.
+        """
+        with self._lock:
+            overdue = self._read and bool(self._waiting)
+            self._read = self._read and not overdue
+            return overdue
+
+    def _take(self, entry: Unmatched) -> None:
+        key = hash64(entry.id)
+        if key in self._known:
+            return
+        self._known[key] = None
+        if len(self._known) > KNOWN:
+            del self._known[next(iter(self._known))]
+        known = entry.vector is None
+        vector = self._nowhere if entry.vector is None else unpack(entry.vector)
+        # Another length is another model's, from before the settings named this one.
+        if vector.shape == self._nowhere.shape:
+            self._discovery.add(entry.text, vector, entry.time, known=known)

@@ -1,0 +1,96 @@
+"""A topic that the profile does not describe, seen in `trends` while the stream runs."""
+
+import itertools
+import json
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from workers import WorkerProcess, newest, settings_for, until
+
+from stream_app import topics
+from stream_app.broker import Broker
+from stream_app.broker.kafka import KafkaCluster
+from stream_app.delivery.message import Record
+from stream_app.demo import corpus
+from stream_app.sending import send_all
+from stream_app.settings import Settings
+
+TELLING = {"积分", "points", "loyalty"}
+POINTS = [
+    "".join(parts)
+    for parts in itertools.product(
+        ["我攒了两年的积分", "会员积分", "账户里三千积分", "老顾客的积分", "积分"],
+        ["说过期就过期", "突然清零了", "兑换不了优惠券", "被系统扣光", "没有到账"],
+        ["，没人通知我。"],
+    )
+] + [
+    " ".join(parts)
+    for parts in itertools.product(
+        ["My loyalty points", "All my reward points", "The points in my member account",
+         "Three years of bonus points", "The loyalty points from my last orders"],
+        ["expired without a warning.", "were wiped overnight.", "cannot be redeemed any more.",
+         "never showed up.", "disappeared after the update.", "were taken back."],
+    )
+]  # fmt: skip
+
+
+def reviews(texts: list[str], start: int, now: float) -> list[Record]:
+    values = [
+        {"review_id": f"r{n}", "user_id": f"u{n % 50}", "text": text, "time": now - 10_000 + 10 * n}
+        for n, text in enumerate(texts, start)
+    ]
+    return [Record("reviews", v["review_id"].encode(), json.dumps(v).encode()) for v in values]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_topic_nobody_described_is_told_also_after_a_restart(
+    any_broker: Broker, tmp_path: Path
+) -> None:
+    settings = settings_for(any_broker, "emerging")
+    if not isinstance(any_broker, KafkaCluster):
+        settings = msgspec.structs.replace(settings, idempotent=False, fetch_wait_ms=100)
+    await topics.create(settings)
+    texts = POINTS + [review.text for review in corpus.load().reviews]
+    random.Random(2).shuffle(texts)
+    worker = WorkerProcess(settings, tmp_path, "only")
+    worker.start()
+
+    async def told(size: int, reviews: int) -> bool:
+        assert worker.alive(), worker.said()
+        trend = (await trends(settings)).get("emerging", {})
+        found = [t for t in trend.get("emerging", []) if TELLING & set(t["words"])]
+        seen = sum(w["reviews"] for w in [*trend.get("history", []), trend]) if trend else 0
+        return seen >= reviews and any(topic["size"] >= size for topic in found)
+
+    try:
+        now = time.time()
+        await send_all(settings, reviews(texts, 0, now), lambda n: None)
+        await until(lambda: told(45, 300), 150, "the topic in the trends")
+        worker.kill()
+        worker.delete_state()
+        worker.start()
+        before = (await trends(settings))["emerging"]
+        last = reviews(["My points were wiped by the new app"], len(texts), now)
+        await send_all(settings, last, lambda n: None)
+
+        async def again() -> bool:
+            trend = (await trends(settings))["emerging"]
+            return trend["time"] > before["time"] and await told(40, 300)
+
+        await until(again, 120, "the topic again, from the ring alone")
+        assert worker.terminate() == 0
+    finally:
+        if worker.alive():
+            worker.kill()
+    others = [t for subject, t in (await trends(settings)).items() if subject != "emerging"]
+    assert others and not any("emerging" in trend for trend in others)
+
+
+async def trends(settings: Settings) -> dict[str, dict[str, Any]]:
+    found = await newest(settings, settings.prefix + "trends")
+    return {subject: json.loads(value) for subject, value in found.items()}
