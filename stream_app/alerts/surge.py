@@ -122,7 +122,7 @@ def _surges(counts: Array, first: int, rule: SurgeRule) -> Iterator[Surge]:
     begin = _begin(known, 0, rule)
     while begin is not None:
         onset = max(begin.at - begin.span + 1, 0)
-        reviews, negatives = (int(n) for n in counts[:, onset : begin.at + 1].sum(axis=1))
+        reviews, negatives = (int(n) for n in known[:, onset : begin.at + 1].sum(axis=1))
         rate = negatives / reviews
         limit = begin.baseline + rule.near * (rate - begin.baseline)
         end = _end(counts, begin.at, limit, rule)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stream_app.alerts.surge import Surge, SurgeRule, Window, judge
@@ -165,6 +165,7 @@ COUNTS = st.integers(0, 2000).flatmap(lambda n: st.tuples(st.just(n), st.integer
 
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.integers(-200, 200), COUNTS, max_size=96), st.integers(-250, 250))
+@example({-14: (596, 113), -13: (6, 6), -11: (257, 1), -1: (602, 158)}, 0)
 def test_any_counts_are_judged(counts: dict[int, tuple[int, int]], now: int) -> None:
     surges = judge([Window(i, *counts[i]) for i in sorted(counts)], now, RULE)
     last = -1000
