@@ -7,7 +7,7 @@ from typing import NamedTuple
 from models.batching import Inference
 from models.bundle import BundleError, fingerprint, load, mismatch
 from models.runtime import Model
-from models.topics import TopicScorer
+from models.topics import Example, TopicScorer
 
 Descriptions = Sequence[tuple[str, Sequence[str]]]
 """Topic id and its descriptions."""
@@ -23,9 +23,15 @@ class Serving(NamedTuple):
 class Live:
     """Holds what serves now. `current` may be read, and `swap` called, from any thread."""
 
-    def __init__(self, inference: Inference, descriptions: Descriptions) -> None:
+    def __init__(
+        self,
+        inference: Inference,
+        descriptions: Descriptions,
+        examples: Sequence[Example] = (),
+    ) -> None:
         self._descriptions = descriptions
-        self.current = Serving(inference, TopicScorer(descriptions, inference))
+        self._examples = examples
+        self.current = self._serving(inference)
 
     @property
     def version(self) -> str:
@@ -47,4 +53,8 @@ class Live:
         inference = Inference(Model(bundle, threads=old.threads))
         # Reading the topics' descriptions is the warm-up. The old threads end when the last batch
         # that holds the old model has ended.
-        self.current = Serving(inference, TopicScorer(self._descriptions, inference))
+        self.current = self._serving(inference)
+
+    def _serving(self, inference: Inference) -> Serving:
+        scorer = TopicScorer(self._descriptions, inference, examples=self._examples)
+        return Serving(inference, scorer)

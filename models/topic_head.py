@@ -14,6 +14,8 @@ from models.metrics import Floats
 
 PENALTY = 0.1
 """Weight of |w|^2 / 2 against the summed log loss: as C = 10 of scikit-learn."""
+POSITIVE = 3.0
+"""Weight of a topic's own examples: they are few among those of all topics."""
 
 
 class TopicHead:
@@ -39,16 +41,18 @@ class TopicHead:
             raise ValueError(f"no example of {', '.join(sorted(missing))}")
         inputs = embeddings.astype(np.float64)
         signs = np.where(np.array([[i in each for i in ids] for each in topics]), 1.0, -1.0)
+        weights = np.where(signs > 0, POSITIVE, 1.0)
         shape = (inputs.shape[1] + 1, len(ids))
 
         def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
             parameters = flat.reshape(shape)
             margins = signs * (inputs @ parameters[:-1] + parameters[-1])
-            slopes = -signs * expit(-margins)
+            slopes = -signs * expit(-margins) * weights
             gradient = np.vstack([
                 inputs.T @ slopes + PENALTY * parameters[:-1], slopes.sum(axis=0)
             ])  # fmt: skip
-            value = np.logaddexp(0, -margins).sum() + PENALTY / 2 * (parameters[:-1] ** 2).sum()
+            value = (np.logaddexp(0, -margins) * weights).sum()
+            value += PENALTY / 2 * (parameters[:-1] ** 2).sum()
             return float(value), gradient.ravel()
 
         start = np.zeros(shape).ravel()

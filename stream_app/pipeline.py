@@ -62,7 +62,11 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
     """All processors around a loaded model."""
     half_life = profile.behaviours.half_life_days * DAY
     names = {topic.id: (topic.name, topic.zh) for topic in profile.topics}
-    live = Live(inference, [(topic.id, topic.descriptions) for topic in profile.topics])
+    live = Live(
+        inference,
+        [(topic.id, topic.descriptions) for topic in profile.topics],
+        [(example.text, example.topics) for example in profile.examples],
+    )
     catalogue = Catalogue(inference.dimensions)
     popularity = Popularity(half_life)
     discovered = Discovered(live)

@@ -34,6 +34,13 @@ class Topic(Struct, frozen=True, forbid_unknown_fields=True):
     """Phrases as people write them, praise and complaint alike: a text near to one is about it."""
 
 
+class Example(Struct, frozen=True, forbid_unknown_fields=True):
+    """A text and the topics that it is about; none: nothing that the profile names."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=2000)]
+    topics: list[str]
+
+
 class Severe(Struct, frozen=True, forbid_unknown_fields=True):
     """When one review alone is an alert: both thresholds passed, or a word of safety in it."""
 
@@ -97,6 +104,8 @@ class Profile(Struct, frozen=True, forbid_unknown_fields=True):
     topics: Annotated[list[Topic], Meta(min_length=1)]
     severe: Severe
     behaviours: Behaviours
+    examples: list[Example] = field(default_factory=list)
+    """In the TOML the name of a file of JSON lines beside it."""
     surge: Surge = field(default_factory=Surge)
     policy: Policy = field(default_factory=Policy)
     own_masks: list[Mask] = field(default_factory=list, name="masks")
@@ -105,6 +114,11 @@ class Profile(Struct, frozen=True, forbid_unknown_fields=True):
         ids = Counter(topic.id for topic in self.topics)
         if repeated := [name for name, count in ids.items() if count > 1]:
             raise ValueError(f"topics: id given twice: {', '.join(repeated)}")
+        used = {topic for example in self.examples for topic in example.topics}
+        if unknown := used - ids.keys():
+            raise ValueError(f"examples: no such topic: {', '.join(sorted(unknown))}")
+        if self.examples and (missing := ids.keys() - used):
+            raise ValueError(f"examples: none of {', '.join(sorted(missing))}")
         Masker(self.masks)
 
     @property
@@ -126,11 +140,16 @@ def load(name_or_path: str) -> Profile:
         path = Path(name_or_path)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
+        if isinstance(name := table.get("examples"), str):
+            lines = (path.parent / name).read_bytes().splitlines()
+            table["examples"] = [msgspec.json.decode(line) for line in lines if line.strip()]
         return msgspec.convert(table, Profile)
-    except (FileNotFoundError, IsADirectoryError):
+    except (FileNotFoundError, IsADirectoryError) as error:
+        if path.is_file():
+            raise ProfileError(f"{path}: examples: no file {error.filename}") from None
         names = ", ".join(shipped())
         raise ProfileError(f"{name_or_path}: no such profile ({names}) and no file") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ProfileError(f"{path}: not readable as TOML: {error}") from error
-    except msgspec.ValidationError as error:
+    except msgspec.DecodeError as error:
         raise ProfileError(f"{path}: {error}") from error

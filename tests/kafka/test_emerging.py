@@ -19,21 +19,20 @@ from stream_app.demo import corpus
 from stream_app.sending import send_all
 from stream_app.settings import Settings
 
-TELLING = {"积分", "points", "loyalty"}
-POINTS = [
+TELLING = {"猫", "cat", "猫咪", "我家猫"}
+CATS = [
     "".join(parts)
     for parts in itertools.product(
-        ["我攒了两年的积分", "会员积分", "账户里三千积分", "老顾客的积分", "积分"],
-        ["说过期就过期", "突然清零了", "兑换不了优惠券", "被系统扣光", "没有到账"],
-        ["，没人通知我。"],
+        ["我家猫", "小猫咪", "邻居的猫", "两只猫", "老猫"],
+        ["天天睡在上面", "把它当成窝", "一来就趴着不走", "抢着要坐", "见了它就打滚"],
+        ["，哈哈。"],
     )
 ] + [
     " ".join(parts)
     for parts in itertools.product(
-        ["My loyalty points", "All my reward points", "The points in my member account",
-         "Three years of bonus points", "The loyalty points from my last orders"],
-        ["expired without a warning.", "were wiped overnight.", "cannot be redeemed any more.",
-         "never showed up.", "disappeared after the update.", "were taken back."],
+        ["My cat", "Our old cat", "The neighbour's cat", "Even the lazy cat", "My sister's cat"],
+        ["sleeps in it all day.", "never leaves it alone.", "thinks it is a bed.",
+         "sits on it every morning.", "chases its shadow.", "guards it from the dog."],
     )
 ]  # fmt: skip
 
@@ -55,7 +54,7 @@ async def test_a_topic_nobody_described_is_told_also_after_a_restart(
     if not isinstance(any_broker, KafkaCluster):
         settings = msgspec.structs.replace(settings, idempotent=False, fetch_wait_ms=100)
     await topics.create(settings)
-    texts = POINTS + [review.text for review in corpus.load().reviews]
+    texts = CATS + [review.text for review in corpus.load().reviews]
     random.Random(2).shuffle(texts)
     worker = WorkerProcess(settings, tmp_path, "only")
     worker.start()
@@ -75,7 +74,7 @@ async def test_a_topic_nobody_described_is_told_also_after_a_restart(
         worker.delete_state()
         worker.start()
         before = (await trends(settings))["emerging"]
-        last = reviews(["My points were wiped by the new app"], len(texts), now)
+        last = reviews(["The cat of my aunt sleeps in it"], len(texts), now)
         await send_all(settings, last, lambda n: None)
 
         async def again() -> bool:

@@ -20,12 +20,12 @@ from stream_app.settings import load
 
 SETTINGS = load(environ={})
 BATTERY = "the battery lasts for days on one charge"
-POINTS = [
-    f"{which} points {what} {when}, call 13800138000"
-    for which in ("My loyalty", "All my reward", "The bonus")
-    for what in ("expired", "were wiped", "disappeared")
-    for when in ("overnight", "without a word", "last week")
-]
+CATS = [
+    f"{whose} cat {what} (13800138000)"
+    for whose in ("My", "Our old", "The neighbour's", "Even the lazy", "My sister's")
+    for what in ("sleeps in it", "never leaves it alone", "thinks it is a bed",
+                 "guards it from the dog", "chases its shadow")
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def nothing(number: int, key: bytes) -> None:
 
 
 def test_a_review_without_topic_is_kept_for_discovery_and_signalled(pipeline: Pipeline) -> None:
-    result = pipeline.analyse([review(n, text) for n, text in enumerate(POINTS)], nothing)
+    result = pipeline.analyse([review(n, text) for n, text in enumerate(CATS)], nothing)
     kept = [r for r in result.records if r.topic == "unmatched"]
-    assert len(kept) == len(POINTS)
+    assert len(kept) == len(CATS)
     analyses = [json.loads(r.value or b"") for r in result.records if r.topic == "analyses"]
     for record, analysis in zip(kept, analyses, strict=True):
         value = schemas.decode(record.value, Unmatched)
@@ -62,8 +62,8 @@ def test_a_review_without_topic_is_kept_for_discovery_and_signalled(pipeline: Pi
         assert 0 <= int(record.key or b"") < SLOTS
     (signal,) = [r for r in result.records if r.topic == "signals"]
     assert signal.key == b"emerging"
-    assert len(schemas.decode(signal.value, Signals).entries) == len(POINTS)
-    again = pipeline.analyse([review(n, text) for n, text in enumerate(POINTS)], nothing)
+    assert len(schemas.decode(signal.value, Signals).entries) == len(CATS)
+    again = pipeline.analyse([review(n, text) for n, text in enumerate(CATS)], nothing)
     assert again.records == result.records
 
 
@@ -77,7 +77,7 @@ def test_a_review_with_a_topic_is_not_but_for_its_words(pipeline: Pipeline) -> N
 
 
 def test_the_trend_tells_what_was_found(pipeline: Pipeline) -> None:
-    texts = POINTS + [review.text for review in corpus.load().reviews]
+    texts = CATS + [review.text for review in corpus.load().reviews]
     result = pipeline.analyse([review(n, text) for n, text in enumerate(texts)], nothing)
     for record in result.records:
         if record.topic == "unmatched":
@@ -88,14 +88,14 @@ def test_the_trend_tells_what_was_found(pipeline: Pipeline) -> None:
     assert trends[b"topic:battery"].emerging == []
     assert trends[b"emerging"].reviews > 200
     (found,) = trends[b"emerging"].emerging
-    assert "points" in found.words and "phone" not in found.words
-    assert len(POINTS) * 0.9 <= found.size <= len(POINTS) * 1.5
+    assert "cat" in found.words and "phone" not in found.words
+    assert len(CATS) * 0.9 <= found.size <= len(CATS) * 1.5
 
 
 def test_a_reminder_changes_nothing_and_tells_again(pipeline: Pipeline) -> None:
     reminder = message(REMINDER, 0)
     assert pipeline.watch([reminder], nothing) == ([], [])
-    result = pipeline.analyse([review(n, text) for n, text in enumerate(POINTS)], nothing)
+    result = pipeline.analyse([review(n, text) for n, text in enumerate(CATS)], nothing)
     signals = [message(r, 1) for r in result.records if r.topic == "signals"]
     first = pipeline.watch(signals, nothing)
     states = {(s.partition, s.key): s.value for s in first.states}
