@@ -3,7 +3,8 @@
     python -m bench.discovery zh_shopping/train.csv
 
 The file has the columns `category` and `review`. Every category is planted in turn, over a week in
-random order; the shop profile says what is known. Each text without a topic goes to the nearest
+random order; the other nine are known topics, each with the descriptions of `bench.topics` and 40
+examples that are not in the stream. Each text without a topic goes to the nearest
 emerging centre (cosine of at least 0.45, the coherence asked for). Found: a topic of whose texts
 at least half are planted, and a quarter of the planted ones without a topic. Named: one of its
 words is among the 30 most telling of the category in the whole file. Mini-batch k-means beside it
@@ -12,7 +13,6 @@ is told the number 20.
 
 import argparse
 import csv
-import datetime
 import importlib.util
 import json
 import random
@@ -23,18 +23,19 @@ from typing import Any
 
 import numpy as np
 
+from bench.topics import DESCRIPTIONS
 from models.batching import Inference
 from models.bundle import default_bundle, load
 from models.discovery import Discovery
-from models.evaluation import machine
+from models.evaluation import machine, today
 from models.metrics import Floats
 from models.runtime import Model
 from models.topics import TopicScorer
 from models.words import words
-from stream_app import profiles
 
 RESULTS = Path(__file__).parent / "results" / "discovery.json"
 PLANTED, OTHERS, SEEDS = 50, 1950, (11, 12)
+EXAMPLES = 40
 WEEK = 7 * 86_400.0
 
 
@@ -80,7 +81,10 @@ def main() -> None:
     """Measure and write bench/results/discovery.json."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("file", type=Path)
-    file = parser.parse_args().file
+    parser.add_argument("--bundle", type=Path, default=default_bundle())
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    file = given.file
     rows: dict[str, list[str]] = {}
     with file.open(encoding="utf-8") as lines:
         for line in csv.DictReader(lines):
@@ -89,17 +93,22 @@ def main() -> None:
     rng = random.Random(10)
     rows = {c: rng.sample(sorted(set(texts)), 400) for c, texts in rows.items()}
     names = telling(rows)
-    inference = Inference(Model(load(default_bundle())), cache_size=len(rows) * 400)
-    topics = profiles.load("shop").topics
-    scorer = TopicScorer([(topic.id, topic.descriptions) for topic in topics], inference)
-    known = inference.infer([text for topic in topics for text in topic.descriptions]).embedding
+    inference = Inference(Model(load(given.bundle)), cache_size=len(rows) * 400)
     table: list[dict[str, Any]] = []
+    examples = {category: texts[:EXAMPLES] for category, texts in rows.items()}
+    rows = {category: texts[EXAMPLES:] for category, texts in rows.items()}
     for category in rows:
+        others = [c for c in rows if c != category]
+        scorer = TopicScorer(
+            [(c, DESCRIPTIONS[c]) for c in others],
+            inference,
+            examples=[(text, [c]) for c in others for text in examples[c]],
+        )
         for seed in SEEDS:
             rng = random.Random(seed)
             stream = [(text, True) for text in rng.sample(rows[category], PLANTED)]
-            for other in [c for c in rows if c != category]:
-                stream += [(t, False) for t in rng.sample(rows[other], OTHERS // (len(rows) - 1))]
+            for other in others:
+                stream += [(t, False) for t in rng.sample(rows[other], OTHERS // len(others))]
             stream.sort()
             rng.shuffle(stream)
             vectors = inference.infer([text for text, _ in stream]).embedding
@@ -111,13 +120,14 @@ def main() -> None:
                 when = WEEK * i / len(stream)
                 discovery.add(text, vectors[i], when, known=not new[i])
             spent = (time.perf_counter() - start) / len(stream)
-            found = discovery.emerging(known)
+            found = discovery.emerging(scorer.vectors)
             centres = np.array([topic.centre for topic in found], np.float32)
             hit, row, purity, recall = judged(centres, vectors[new], planted)
             called = found[row].words if hit else []
             entry = {"category": category, "seed": seed, "found": hit, "words": called}
             entry |= {"named": bool(names[category] & set(called))}
             entry |= {"purity": round(purity, 2), "recall": round(recall, 2)}
+            entry |= {"unknown": int(new.sum()), "unknown_planted": int(planted.sum())}
             entry |= {"topics": len(found), "us_per_text": round(1e6 * spent)}
             entry |= {"bytes": len(discovery.encode())}
             if importlib.util.find_spec("sklearn") is not None:
@@ -126,9 +136,9 @@ def main() -> None:
             print(entry)
     inference.close()
     shares = {k: sum(bool(r.get(k)) for r in table) for k in ("found", "named", "kmeans_found")}
-    result = {"date": datetime.date.today().isoformat(), "machine": machine(), "data": file.name}
+    result = {"date": today(), "machine": machine(), "data": file.name}
     result |= {"categories": len(rows), "runs": len(table), "of_runs": shares, "table": table}
-    RESULTS.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    given.out.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     print(shares)
 
 

