@@ -28,7 +28,7 @@ from models.data import LABELS, Row
 from models.distillation import Distillation, distil, spaced
 from models.fitting import Losses, fit, planned
 from models.metrics import predict_present
-from models.network import SentimentModel, pad, predict
+from models.network import SentimentModel, half, pad, predict
 from models.tokens import TextEncoder
 from models.training import Recipe, label_loss
 
@@ -48,7 +48,7 @@ def drop(teacher: Path, layers: int, rows: list[Row], recipe: Recipe) -> Sentime
     labels = label_loss(rows, recipe.smoothing, recipe.balance)
 
     def losses(_: int, batch: list[int]) -> Losses:
-        with torch.autocast("cpu", torch.bfloat16):
+        with half(torch.device("cpu")):
             logits, _means = student(*pad([encodings[i] for i in batch], body["pad_id"]))
         loss = labels(batch, logits)
         return loss, {"loss": loss}

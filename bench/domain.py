@@ -56,7 +56,7 @@ def split_sentences(rows: list[Row]) -> Split:
 
     A sentence is a text that is part of no other.
     """
-    parts = {part for row in rows for part in windows(row.text) if part != spaced(row.text)}
+    parts = proper_parts([row.text for row in rows])
     whole = [row for row in rows if spaced(row.text) not in parts]
     held_out = [row for row in whole if is_held_out(row.text, 10)]
     theirs = {part for row in held_out for part in windows(row.text)}
@@ -66,6 +66,11 @@ def split_sentences(rows: list[Row]) -> Split:
 def spaced(text: str) -> str:
     """The words of a text in lower case, one space between."""
     return " ".join(text.lower().split())
+
+
+def proper_parts(texts: list[str]) -> set[str]:
+    """All runs of words that are part of a longer one of the texts."""
+    return {part for text in texts for part in windows(text) if part != spaced(text)}
 
 
 def windows(text: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from bench.domain import linear, spaced, windows
+from bench.domain import linear, proper_parts, spaced
 from models import data, evaluation, labelled
 from models.batching import Inference
 from models.bundle import default_bundle, load
@@ -87,7 +87,7 @@ def main() -> None:
     if options.phrases:
         read = {file: labelled.read(file) for file in options.phrases}
         texts = [text for rows in read.values() for text, _ in rows]
-        parts = {part for text in texts for part in windows(text) if part != spaced(text)}
+        parts = proper_parts(texts)
         last = options.phrases[-1]
         whole = [row for row in read[last] if spaced(row[0]) not in parts]
         sets[last.parent.name] = labelled.sample(labelled.unseen(whole, trained), options.limit)

@@ -1,5 +1,6 @@
 """What a training run reads: free texts, a domain's own labels, pseudo-labels."""
 
+import json
 import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -49,8 +50,6 @@ def pseudo_rows(checkpoint: Path, texts: Sequence[Row], least: float) -> list[Ro
     Targets are its calibrated probabilities (self-training with a threshold, as in Xie et al.,
     CVPR 2020); such a row counts half.
     """
-    import json
-
     from models.checkpoint import read_checkpoint
     from models.metrics import softmax
     from models.network import device, predict, settle

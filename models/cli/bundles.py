@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
-from models import corpus, data
+from models import data
 from models.bundle import BundleError, TopicCalibration, default_bundle, load, write_checksums
-from models.cli.group import EXISTING, FILE, FOLDER, labelled, missing, model
-from models.data import Row
+from models.cli.group import EXISTING, FILE, FOLDER, labelled, missing, model, training_rows
 
 # Against the shop profile's descriptions, 99% of film phrases stay below cosine 0.37.
 DEFAULT_TOPICS = TopicCalibration(slope=20.0, middle=0.41)
@@ -74,13 +73,6 @@ def quantise(
     write_bundle(checkpoint, out, name, precision, topic_slope, topic_middle)
 
 
-def _trained(vader: Path | None, exclude: tuple[Path, ...]) -> list[Row]:
-    try:
-        return corpus.training_rows(vader, exclude)
-    except (FileNotFoundError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
-
-
 @model.command()
 @click.option("--data", "files", type=FILE, multiple=True, required=True, help=".csv, .tsv, .jsonl")
 @click.option("--text-column", help="By default text, review or sentence.")
@@ -124,7 +116,7 @@ def evaluate(
         opened = load(bundle or default_bundle())
     except BundleError as error:
         raise click.ClickException(str(error)) from error
-    trained = [row.text for row in _trained(vader, exclude)] if unseen else []
+    trained = [row.text for row in training_rows(vader, exclude)] if unseen else []
     inference = Inference(Model(opened), cache_size=0)
     sets: dict[str, Any] = {}
     for file in files:

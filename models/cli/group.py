@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
+from models import corpus
+from models.data import Row
 from models.labelled import Labelled
 from models.labelled import read as read_labelled
 from models.recipe import read as read_recipe
@@ -34,6 +36,14 @@ def recipe(file: Path, kind: type[T], **given: Any) -> T:
     try:
         return read_recipe(file, kind, **given)
     except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def training_rows(vader: Path | None, exclude: tuple[Path, ...]) -> list[Row]:
+    """The free training rows, or one line that says what is missing."""
+    try:
+        return corpus.training_rows(vader, exclude)
+    except (FileNotFoundError, ValueError) as error:
         raise click.ClickException(str(error)) from error
 
 

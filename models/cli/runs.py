@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from models import corpus, data
-from models.cli.group import EXISTING, FILE, FOLDER, RECIPES, missing, model, recipe
+from models.cli.group import (
+    EXISTING,
+    FILE,
+    FOLDER,
+    RECIPES,
+    missing,
+    model,
+    recipe,
+    training_rows,
+)
 from models.data import Row
 
 if TYPE_CHECKING:
@@ -43,10 +52,7 @@ class Run:
 
     def rows(self) -> list[Row]:
         """The free training rows."""
-        try:
-            return corpus.training_rows(self.vader, self.exclude)
-        except (FileNotFoundError, ValueError) as error:
-            raise click.ClickException(str(error)) from error
+        return training_rows(self.vader, self.exclude)
 
     def saving(self) -> "Saving":
         from models.fitting import Saving
