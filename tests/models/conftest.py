@@ -29,6 +29,7 @@ def tiny_bert() -> Callable[[Path, int], Path]:
     """Writes a random BERT of so many layers, with the shipped tokenizer, into a folder."""
     for module in ("torch", "transformers", "snownlp"):
         pytest.importorskip(module, reason="needs stream-app[train]")
+    import torch
     from tokenizers import Tokenizer
     from transformers import BertConfig, BertModel
 
@@ -43,6 +44,7 @@ def tiny_bert() -> Callable[[Path, int], Path]:
             max_position_embeddings=64,
             pad_token_id=1,
         )
+        torch.manual_seed(0)
         BertModel(config, add_pooling_layer=False).save_pretrained(folder)
         (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
         return folder

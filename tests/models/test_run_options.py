@@ -97,7 +97,7 @@ def test_early_stopping_keeps_the_best_weights(base: Path, tmp_path: Path) -> No
         for row in training_rows(None)[:40]
     ]
     options: dict[str, Any] = {"epochs": 40.0, "dropout": 0.0, "batch_rows": 16}
-    _, stopped = trained(base, tmp_path / "s", turned, check_every=2, patience=2, **options)
+    _, stopped = trained(base, tmp_path / "s", turned, check_every=1, patience=2, **options)
     _, went_on = trained(base, tmp_path / "w", turned, **options)
     assert stopped["train_minutes"] <= went_on["train_minutes"]
     assert stopped["accuracy"] > went_on["accuracy"]
