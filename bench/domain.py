@@ -11,7 +11,7 @@ character 1-3-grams and LinearSVC of scikit-learn) is fitted to each file's alon
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import LinearSVC
 
+from bench.phrases import proper_parts, spaced, windows
 from models import labelled
 from models.checkpoint import read_checkpoint
 from models.data import LABELS, Row, deduplicate, hard_target, is_held_out, without
@@ -61,24 +62,6 @@ def split_sentences(rows: list[Row]) -> Split:
     held_out = [row for row in whole if is_held_out(row.text, 10)]
     theirs = {part for row in held_out for part in windows(row.text)}
     return [row for row in rows if spaced(row.text) not in theirs], held_out
-
-
-def spaced(text: str) -> str:
-    """The words of a text in lower case, one space between."""
-    return " ".join(text.lower().split())
-
-
-def proper_parts(texts: list[str]) -> set[str]:
-    """All runs of words that are part of a longer one of the texts."""
-    return {part for text in texts for part in windows(text) if part != spaced(text)}
-
-
-def windows(text: str) -> Iterator[str]:
-    """All runs of words of a text, itself included."""
-    words = spaced(text).split()
-    for start in range(len(words)):
-        for end in range(start + 1, len(words) + 1):
-            yield " ".join(words[start:end])
 
 
 def linear() -> Pipeline:

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from bench.domain import linear, proper_parts, spaced
+from bench.domain import linear
+from bench.phrases import sentences
 from models import data, evaluation, labelled
 from models.batching import Inference
 from models.bundle import default_bundle, load
@@ -85,12 +86,9 @@ def main() -> None:
         sets[file.parent.name] = labelled.sample(fresh, options.limit)
 
     if options.phrases:
-        read = {file: labelled.read(file) for file in options.phrases}
-        texts = [text for rows in read.values() for text, _ in rows]
-        parts = proper_parts(texts)
         last = options.phrases[-1]
-        whole = [row for row in read[last] if spaced(row[0]) not in parts]
-        sets[last.parent.name] = labelled.sample(labelled.unseen(whole, trained), options.limit)
+        whole = labelled.unseen(sentences(options.phrases), trained)
+        sets[last.parent.name] = labelled.sample(whole, options.limit)
 
     baseline: Pipeline = linear()
     baseline.fit(

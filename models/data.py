@@ -105,7 +105,7 @@ def vader_snippets(archive: Path) -> Iterator[tuple[str, float, str]]:
                         yield source, float(parts[1]), parts[2].strip()
 
 
-def example_rows(folder: Path = EXAMPLES, weight: float = 4.0) -> Iterator[Row]:
+def example_rows(folder: Path = EXAMPLES, weight: float = 2.0) -> Iterator[Row]:
     """The project's own examples, weighted up: they carry the Chinese neutral class."""
     for file in sorted(folder.glob("*.jsonl")):
         for line in file.read_text(encoding="utf-8").splitlines():

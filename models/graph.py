@@ -4,7 +4,8 @@ Int8 weights are multiplied by activations quantised one token row at a time, so
 result does not depend on the texts it is batched with; per-tensor dynamic quantisation, the
 usual tool, moves embeddings by a few hundredths from batch to batch. A row x becomes
 round(x / s) + 128 with s = max|x| / 127, an integer product gives y = s * w * (q @ W) exactly
-up to two float products. Everything else works on single rows or single texts anyway.
+up to two float products. Everything else works on single rows or single texts anyway. A word table
+that four bits hold without loss is stored in four.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+from models.quantisation import BLOCK, quantise_blocks, quantise_columns, quantise_rows
 
 Weights = Mapping[str, NDArray[np.float32]]
 CONTRIB = "com.microsoft"
@@ -35,6 +38,16 @@ class Graph:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
+    def int4(self, values: NDArray[np.int8]) -> str:
+        """A constant of values in -8..7, two to a byte."""
+        name = f"const_{len(self.constants)}"
+        low, high = (values.ravel()[start::2].view(np.uint8) & 15 for start in (0, 1))
+        packed = (low | high << 4).tobytes()
+        self.constants.append(
+            helper.make_tensor(name, TensorProto.INT4, values.shape, packed, raw=True)
+        )
+        return name
+
     def ints(self, *values: int) -> str:
         return self.const(np.array(values, np.int64))
 
@@ -47,13 +60,6 @@ class Graph:
             helper.make_node(op, inputs, [name], name=name, domain=domain, **attributes)
         )
         return name
-
-
-def quantise_columns(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Symmetric int8 of a [in, out] matrix and the scale of each column."""
-    scale = np.abs(weight).max(axis=0) / 127
-    scale[scale == 0] = 1
-    return np.round(weight / scale).astype(np.int8), scale.astype(np.float32)
 
 
 def linear(g: Graph, x: str, weight: NDArray[np.float32], int8: bool, gelu: bool = False) -> str:
@@ -108,12 +114,25 @@ def add_and_norm(g: Graph, y: str, skip: str, bias: str, w: Weights, key: str, e
 def embed(g: Graph, w: Weights, max_tokens: int, eps: float, tokens: str, int8: bool) -> str:
     """Word, position and type embeddings, normalised: [batch, tokens, hidden]."""
     table = w["embeddings.word_embeddings.weight"]
-    if int8:
-        scale = np.abs(table).max(axis=1, keepdims=True) / 127
-        scale[scale == 0] = 1
-        rows = g.add("Gather", g.const(np.round(table / scale).astype(np.int8)), "input_ids")
-        scales = g.add("Gather", g.floats(scale), "input_ids")
-        words = g.add("Mul", g.add("Cast", rows, to=TensorProto.FLOAT), scales)
+    blocks = quantise_blocks(table) if int8 else None
+    if blocks is not None:
+        in_four, scales = blocks
+        words = g.add(
+            "GatherBlockQuantized",
+            g.int4(in_four),
+            "input_ids",
+            g.const(scales),
+            domain=CONTRIB,
+            gather_axis=0,
+            quantize_axis=1,
+            block_size=BLOCK,
+        )
+        words = g.add("Cast", words, to=TensorProto.FLOAT)
+    elif int8:
+        in_eight, scale = quantise_rows(table)
+        rows = g.add("Gather", g.const(in_eight), "input_ids")
+        words = g.add("Mul", g.add("Cast", rows, to=TensorProto.FLOAT),
+                      g.add("Gather", g.floats(scale), "input_ids"))  # fmt: skip
     else:
         words = g.add("Gather", g.floats(table), "input_ids")
     places = w["embeddings.position_embeddings.weight"][:max_tokens]
@@ -241,6 +260,6 @@ def build(
     return helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)],
-        ir_version=8,
+        ir_version=10,
         producer_name="stream-app",
     )
