@@ -16,6 +16,7 @@ from models.cli import model
 from stream_app import settings as settings_module
 from stream_app.broker import BrokerError
 from stream_app.profiles import ProfileError
+from stream_app.recommend.cli import recommend
 from stream_app.settings import Settings, SettingsError
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -77,6 +78,7 @@ def main(
 
 
 main.add_command(model)
+main.add_command(recommend)
 
 
 @model.command()

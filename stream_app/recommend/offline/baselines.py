@@ -1,0 +1,164 @@
+"""What a recommender must beat: models fitted once to a log, users read from their history.
+
+None learns after `fit`; a user's own new interactions count at once in those that read histories.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+from numpy.typing import NDArray
+
+from stream_app.recommend.offline.log import Log
+
+MONTH = 30 * 86_400.0
+Scores = NDArray[np.float32]
+
+
+class Baseline(Protocol):
+    """Fits a log, scores all items for a user."""
+
+    @property
+    def name(self) -> str: ...
+
+    def fit(self, log: Log) -> None:
+        """Learn from the positive interactions of a log."""
+        ...
+
+    def score(self, history: Sequence[int], now: float) -> Scores:
+        """Scores [items] for a user whose positive items are `history`, oldest first."""
+        ...
+
+
+def matrix(log: Log) -> scipy.sparse.csr_matrix:
+    """Positive interactions as ones, [users, items]."""
+    user, item = log.user[log.positive], log.item[log.positive]
+    shape = (len(log.users), len(log.items))
+    ones = scipy.sparse.csr_matrix((np.ones(len(user), np.float32), (user, item)), shape)
+    ones.data[:] = 1
+    return ones
+
+
+class Popularity:
+    """Positive interactions of each item."""
+
+    name = "popularity"
+
+    def fit(self, log: Log) -> None:
+        self._counts = np.bincount(log.item[log.positive], minlength=len(log.items))
+
+    def score(self, history: Sequence[int], now: float) -> Scores:
+        return self._counts.astype(np.float32)
+
+
+class RecentPopularity:
+    """Positive interactions of each item in the last thirty days of the log fitted."""
+
+    name = "popularity_30d"
+
+    def fit(self, log: Log) -> None:
+        recent = log.positive & (log.time >= log.time[-1] - MONTH)
+        self._counts = np.bincount(log.item[recent], minlength=len(log.items))
+
+    def score(self, history: Sequence[int], now: float) -> Scores:
+        return self._counts.astype(np.float32)
+
+
+class ItemKNN:
+    """Sum of cosines with the history's items (Sarwar et al., WWW 2001), `neighbours` an item."""
+
+    name = "itemknn"
+
+    def __init__(self, neighbours: int = 100) -> None:
+        self._neighbours = neighbours
+
+    def fit(self, log: Log) -> None:
+        ones = matrix(log)
+        lengths = np.sqrt(np.maximum(np.asarray(ones.sum(0)).ravel(), 1))
+        together = (ones.T @ ones).tocsr()
+        together = scipy.sparse.diags(1 / lengths) @ together @ scipy.sparse.diags(1 / lengths)
+        together = together.tolil()
+        together.setdiag(0)
+        self._likeness = self._nearest(together.tocsr())
+
+    def _nearest(self, likeness: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
+        for row in range(likeness.shape[0]):
+            own = likeness.data[likeness.indptr[row] : likeness.indptr[row + 1]]
+            if len(own) > self._neighbours:
+                own[own < np.partition(own, -self._neighbours)[-self._neighbours]] = 0
+        likeness.eliminate_zeros()
+        return likeness
+
+    def score(self, history: Sequence[int], now: float) -> Scores:
+        rows = self._likeness[list(history)]
+        return np.asarray(rows.sum(0), np.float32).ravel()
+
+
+class EASE:
+    """Item weights of a ridge regression without diagonal in closed form (Steck, WWW 2019).
+
+    `fade`: what each step back in the history counts less; 1: all alike.
+    """
+
+    def __init__(self, ridge: float = 200.0, fade: float = 1.0) -> None:
+        self.name = "ease" if fade == 1 else "ease_recent"
+        self._ridge = ridge
+        self._fade = fade
+
+    def fit(self, log: Log) -> None:
+        ones = matrix(log)
+        self._known = np.flatnonzero(np.asarray(ones.sum(0)).ravel())
+        ones = ones[:, self._known]
+        gram = np.asarray((ones.T @ ones).todense(), np.float32)
+        gram[np.diag_indices(len(gram))] += self._ridge
+        inverse = scipy.linalg.inv(gram, overwrite_a=True)
+        weights = -inverse / np.diag(inverse)
+        weights[np.diag_indices(len(weights))] = 0
+        self._weights = weights
+        self._place = np.full(len(log.items), -1)
+        self._place[self._known] = np.arange(len(self._known))
+
+    def score(self, history: Sequence[int], now: float) -> Scores:
+        places = self._place[list(history)]
+        faded = self._fade ** np.arange(len(history), dtype=np.float32)[::-1]
+        scores = np.zeros(len(self._place), np.float32)
+        scores[self._known] = faded[places >= 0] @ self._weights[places[places >= 0]]
+        return scores
+
+
+class IALS:
+    """Implicit alternating least squares (Hu et al., ICDM 2008) by the library `implicit`; a
+    user's factor is folded in from the history in closed form."""
+
+    name = "ials"
+
+    def __init__(
+        self, factors: int = 64, ridge: float = 0.01, alpha: float = 10.0, iterations: int = 15
+    ) -> None:
+        self._options = {
+            "factors": factors, "regularization": ridge, "alpha": alpha, "iterations": iterations,
+        }  # fmt: skip
+
+    def fit(self, log: Log) -> None:
+        from implicit.als import AlternatingLeastSquares
+
+        self._model = AlternatingLeastSquares(**self._options, use_gpu=False, random_state=7)
+        self._model.fit(matrix(log), show_progress=False)
+
+    def score(self, history: Sequence[int], now: float) -> Scores:
+        items = self._model.item_factors
+        if not history:
+            return np.zeros(len(items), np.float32)
+        columns = np.unique(np.array(history))
+        shape = (1, len(items))
+        zeros = np.zeros(len(columns), np.int64)
+        ones = scipy.sparse.csr_matrix((np.ones(len(columns), np.float32), (zeros, columns)), shape)
+        user = self._model.recalculate_user(0, ones)
+        return np.asarray(items @ np.asarray(user).ravel(), np.float32)
+
+
+def baselines() -> list[Baseline]:
+    """All of them, untuned."""
+    return [Popularity(), RecentPopularity(), ItemKNN(), IALS(), EASE(), EASE(fade=0.8)]

@@ -1,0 +1,92 @@
+"""All models over one split, target by target."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from tqdm import tqdm
+
+from stream_app.recommend.offline import protocol as protocols
+from stream_app.recommend.offline.baselines import Baseline, Scores
+from stream_app.recommend.offline.log import Log
+from stream_app.recommend.offline.measures import Ranks, rank, summary
+
+
+class Judged(Protocol):
+    """A recommender under evaluation: fitted once, told of each interaction that becomes known."""
+
+    @property
+    def name(self) -> str: ...
+
+    def fit(self, training: Log) -> None: ...
+
+    def observe(self, log: Log, row: int) -> None:
+        """An interaction became known."""
+        ...
+
+    def score(self, user: int, now: float) -> Scores:
+        """Scores [items] for a user at a time."""
+        ...
+
+
+class Frozen:
+    """A baseline with the histories of all users."""
+
+    def __init__(self, baseline: Baseline) -> None:
+        self.name = baseline.name
+        self._baseline = baseline
+        self._histories: dict[int, list[int]] = defaultdict(list)
+
+    def fit(self, training: Log) -> None:
+        self._baseline.fit(training)
+        for row in range(len(training)):
+            self.observe(training, row)
+
+    def observe(self, log: Log, row: int) -> None:
+        if log.positive[row]:
+            self._histories[int(log.user[row])].append(int(log.item[row]))
+
+    def score(self, user: int, now: float) -> Scores:
+        return self._baseline.score(self._histories.get(user, []), now)
+
+
+def evaluate(log: Log, protocol: protocols.Protocol, models: Sequence[Judged]) -> dict[str, Any]:
+    """Figures of each model: `protocol`, `events` (the targets), `items`, `users`, `results`."""
+    training, rest, target, grows = protocols.split(log, protocol)
+    for model in _shown(models, "fit"):
+        model.fit(training)
+    known: dict[int, set[int]] = defaultdict(set)
+    for _, user, item, _, _ in protocols.numbered(training):
+        known[user].add(item)
+    liked = training.item[training.positive]
+    popularity = np.bincount(liked, minlength=len(log.items)).astype(np.float64)
+    trained = np.bincount(training.item, minlength=len(log.items)) > 0
+    ranks = {model.name: Ranks() for model in models}
+    for row, user, item, time, _ in tqdm(
+        list(protocols.numbered(rest)), desc="rank", unit="event", mininterval=5
+    ):
+        if target[row]:
+            out = np.array(sorted(known[user]), np.int64)
+            for model in models:
+                place, shown = rank(model.score(user, time), item, out)
+                ranks[model.name].add(place, shown, user, not trained[item], not len(out))
+        if grows:
+            known[user].add(item)
+            for model in models:
+                model.observe(rest, row)
+    return {
+        "protocol": protocol,
+        "events": int(target.sum()),
+        "training": len(training),
+        "users": len(log.users),
+        "items": len(log.items),
+        "results": {name: summary(each, popularity) for name, each in ranks.items()},
+    }
+
+
+def _shown(models: Sequence[Judged], verb: str) -> Iterable[Judged]:
+    progress = tqdm(models, desc=verb, unit="model")
+    for model in progress:
+        progress.set_postfix_str(model.name)
+        yield model
