@@ -220,6 +220,9 @@ class Trend(Struct, frozen=True, omit_defaults=True):
     emerging: list[Emerging] = field(default_factory=list)
     """Of the subject `emerging` alone: the topics found among what fits no topic, heaviest first.
     """
+    neighbours: str = ""
+    """Of an item, for machines: the items that people took shortly before it, as base64 of pairs
+    of their id's hash (little-endian uint64) and a weight (float32)."""
 
 
 class ItemVector(Struct, frozen=True, omit_defaults=True):
@@ -270,6 +273,9 @@ class Signal(Struct, frozen=True, array_like=True):
     weight: float
     """Popularity that it adds."""
     topics: list[str]
+    before: list[tuple[int, float]] = field(default_factory=list)
+    """Of an item: others that the same user took shortly before, by hash, and the weight of each
+    pair."""
 
 
 class Signals(Struct, frozen=True):

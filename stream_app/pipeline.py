@@ -9,6 +9,7 @@ from models.batching import Inference
 from models.bundle import default_bundle, load
 from models.runtime import Model
 from models.serving import Live
+from schemas import Trend
 from stream_app import profiles
 from stream_app.alerts.emerging import Discovered
 from stream_app.alerts.severe import SevereRule
@@ -24,6 +25,7 @@ from stream_app.recommend import policy
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.content import Content
 from stream_app.recommend.hybrid import Hybrid
+from stream_app.recommend.neighbours import Neighbours
 from stream_app.recommend.popularity import Popularity
 from stream_app.settings import Settings
 from stream_app.text.mask import Masker
@@ -36,11 +38,17 @@ class Pipeline:
     live: Live
     catalogue: Catalogue
     popularity: Popularity
+    neighbours: Neighbours
     discovered: Discovered
     analyse: Analyse
     items: CatalogueProcessor
     interests: Interests
     watch: Watch
+
+    def put_trend(self, trend: Trend) -> None:
+        """Give a subject's newest trend to the sources that read them."""
+        self.popularity.put(trend)
+        self.neighbours.put(trend)
 
 
 def open_model(settings: Settings, path: Path | None = None) -> Model:
@@ -69,6 +77,7 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
     )
     catalogue = Catalogue(inference.dimensions)
     popularity = Popularity(half_life)
+    neighbours = Neighbours()
     discovered = Discovered(live)
     rules = policy.Rules(
         blocked=frozenset(profile.policy.blocked),
@@ -77,12 +86,16 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
         diversity=profile.policy.diversity,
     )
     windows = Windows(
-        profile.surge.window_seconds, profile.surge.ring, profile.surge.lateness_seconds
+        profile.surge.window_seconds,
+        profile.surge.ring,
+        profile.surge.lateness_seconds,
+        half_life,
     )
     return Pipeline(
         live=live,
         catalogue=catalogue,
         popularity=popularity,
+        neighbours=neighbours,
         discovered=discovered,
         analyse=Analyse(
             live,
@@ -94,7 +107,7 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
         ),
         items=CatalogueProcessor(live, settings.future_seconds),
         interests=Interests(
-            Hybrid([Content(half_life, names), popularity], rules, settings.recommend),
+            Hybrid([Content(half_life, names), neighbours, popularity], rules, settings.recommend),
             catalogue,
             Rules(profile.behaviours.weights, half_life, frozenset(profile.policy.seen)),
             dimensions=inference.dimensions,
@@ -105,7 +118,6 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
             windows,
             SurgeRule(memory=profile.surge.ring // 2),
             discovered,
-            half_life=half_life,
             partitions=settings.partitions,
         ),
     )

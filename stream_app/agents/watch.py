@@ -10,7 +10,7 @@ from stream_app.delivery.table import StateTable
 
 def add(worker: Worker, unmatched: Broadcast) -> Broadcast:
     """Register the agent, which begins when `unmatched` has been read; the reader of its trends,
-    from which popularity comes."""
+    from which popularity and neighbours come."""
     shell = Shell(
         "watch",
         worker.pipeline.watch,
@@ -22,10 +22,10 @@ def add(worker: Worker, unmatched: Broadcast) -> Broadcast:
         ready=unmatched.ready.wait,
     )
     register(worker, shell, "signals")
-    popularity = worker.pipeline.popularity
+    pipeline = worker.pipeline
 
     def handle(key: bytes | None, value: bytes | None) -> None:
         if value is not None:
-            popularity.put(schemas.decode(value, Trend))
+            pipeline.put_trend(schemas.decode(value, Trend))
 
     return Broadcast(worker.settings, "trends", handle)

@@ -1,7 +1,7 @@
 """A subject's record: counts by event-time window, in a ring that ends at the newest window.
 
-Everything else (trend, surge, popularity) is a function of the ring, so the state after a set of
-events does not depend on the order in which they arrived.
+Trend and surges are functions of the ring and popularity is a sum decayed in event time, so the
+state after a set of events does not depend on the order in which they arrived.
 """
 
 import struct
@@ -10,15 +10,19 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from schemas import Signal
 
 IDS = 192
 TOPIC_WINDOWS = 8
-VERSION = 1
+NEIGHBOURS, MOST_NEIGHBOURS = 96, 128
+"""When there are more than the second, the first so many are kept, the heaviest."""
+VERSION = 2
 
-_COUNTS = struct.Struct("<IIIIdd")
+_COUNTS = struct.Struct("<IIIId")
 _ID = struct.Struct("<IQ")
+_NEIGHBOUR = struct.Struct("<Qf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class Windows:
     """How many are kept."""
     lateness: float
     """Seconds that a window stays open after its end."""
+    half_life: float
+    """Seconds until a subject's popularity is half of what it was."""
 
     def index(self, time: float) -> int:
         """The window that a time falls into."""
@@ -44,8 +50,6 @@ class Counts(NamedTuple):
     positives: int = 0
     intensity: float = 0.0
     """Sum."""
-    weight: float = 0.0
-    """Popularity: weighted behaviours and praise."""
 
 
 @dataclass(slots=True)
@@ -54,6 +58,8 @@ class Subject:
 
     clock: float = 0.0
     """The newest event time."""
+    popularity: float = 0.0
+    """Weights of behaviours and praise, decayed to `clock`."""
     windows: dict[int, Counts] = field(default_factory=dict)
     topics: dict[int, dict[str, int]] = field(default_factory=dict)
     """Reviews by topic, of the newest windows only."""
@@ -61,6 +67,8 @@ class Subject:
     """Whole second and hash of the newest events: a repeated id counts once."""
     applied: dict[str, int] = field(default_factory=dict)
     """Last applied offset of each source partition."""
+    neighbours: dict[int, float] = field(default_factory=dict)
+    """Of an item: those taken before it, see `stream_app.recommend.neighbours`."""
 
 
 class Fold(NamedTuple):
@@ -80,16 +88,25 @@ def apply(subject: Subject, source: str, entries: list[Signal], windows: Windows
             repeated += 1
             continue
         subject.applied[source] = entry.offset
-        if entry.id in known:
+        # What adds nothing to the counts needs no place among the ids that protect them.
+        counts = entry.intensity is not None or entry.weight > 0
+        if counts and entry.id in known:
             repeated += 1
             continue
-        known.add(entry.id)
-        insort(subject.ids, (int(entry.time), entry.id))
-        if len(subject.ids) > IDS:
-            known.discard(subject.ids.pop(0)[1])
-        if entry.time > subject.clock:
+        if counts:
+            known.add(entry.id)
+            insort(subject.ids, (int(entry.time), entry.id))
+            if len(subject.ids) > IDS:
+                known.discard(subject.ids.pop(0)[1])
+        age = subject.clock - entry.time
+        if age < 0:
+            subject.popularity *= 0.5 ** (-age / windows.half_life)
             subject.clock = entry.time
             _evict(subject, windows)
+        subject.popularity += entry.weight * 0.5 ** (max(age, 0.0) / windows.half_life)
+        _join(subject, entry)
+        if not counts:
+            continue
         if _add(subject, entry, windows):
             counted += 1
         else:
@@ -108,13 +125,22 @@ def _add(subject: Subject, entry: Signal, windows: Windows) -> bool:
         old.negatives + (review and entry.sentiment < 0),
         old.positives + (review and entry.sentiment > 0),
         old.intensity + (entry.intensity or 0.0),
-        old.weight + entry.weight,
     )
     if entry.topics and index > newest - TOPIC_WINDOWS:
         counts = subject.topics.setdefault(index, {})
         for topic in entry.topics:
             counts[topic] = counts.get(topic, 0) + 1
     return True
+
+
+def _join(subject: Subject, entry: Signal) -> None:
+    for item, weight in entry.before:
+        # Stored with 32 bits: rounding here keeps memory and disk the same.
+        known = subject.neighbours.get(item, 0.0)
+        subject.neighbours[item] = float(np.float32(known + weight))
+    if len(subject.neighbours) > MOST_NEIGHBOURS:
+        heaviest = sorted(subject.neighbours.items(), key=lambda known: (-known[1], known[0]))
+        subject.neighbours = dict(heaviest[:NEIGHBOURS])
 
 
 def _evict(subject: Subject, windows: Windows) -> None:
@@ -131,32 +157,39 @@ def encode(subject: Subject) -> bytes:
         (
             VERSION,
             subject.clock,
+            subject.popularity,
             b"".join(_COUNTS.pack(i, *counts) for i, counts in sorted(subject.windows.items())),
             {i: dict(sorted(counts.items())) for i, counts in sorted(subject.topics.items())},
             b"".join(_ID.pack(*known) for known in subject.ids),
             dict(sorted(subject.applied.items())),
+            b"".join(_NEIGHBOUR.pack(*pair) for pair in sorted(subject.neighbours.items())),
         )
     )
 
 
 def decode(data: bytes) -> Subject:
     """The record from its bytes; raises ValueError on another version."""
-    version, clock, windows, topics, ids, applied = msgspec.msgpack.decode(data, strict=False)
+    version, *fields = msgspec.msgpack.decode(data, strict=False)
     if version != VERSION:
         raise ValueError(f"subject record of version {version}, this is {VERSION}")
+    clock, popularity, windows, topics, ids, applied, neighbours = fields
     return Subject(
         clock,
+        popularity,
         {index: Counts(*counts) for index, *counts in _COUNTS.iter_unpack(windows)},
         topics,
         [(second, known) for second, known in _ID.iter_unpack(ids)],
         applied,
+        dict(_NEIGHBOUR.iter_unpack(neighbours)),
     )
 
 
 def readable(subject: Subject) -> dict[str, object]:
-    """The record for people and for comparing."""
+    """The record for people and for comparing: all that does not depend on the order in which
+    events came, so without the neighbours."""
     return {
         "clock": subject.clock,
+        "popularity": subject.popularity,
         "windows": {str(i): c._asdict() for i, c in sorted(subject.windows.items())},
         "topics": {str(i): dict(sorted(c.items())) for i, c in sorted(subject.topics.items())},
         "ids": subject.ids,

@@ -1,11 +1,11 @@
 """How a subject does, read off its record."""
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 
 from schemas import Emerging, Evidence, Topic, Trend, Window
 from stream_app.alerts.subject import Counts, Subject, Windows
+from stream_app.recommend.neighbours import pack
 
 HISTORY = 12
 TOP = 3
@@ -15,11 +15,10 @@ def trend(
     name: str,
     subject: Subject,
     windows: Windows,
-    half_life: float,
     surge: Evidence | None,
     emerging: Sequence[Emerging] = (),
 ) -> Trend:
-    """The trend of a subject with at least one event. `half_life` of popularity in seconds."""
+    """The trend of a subject with at least one event."""
     newest = windows.index(subject.clock)
     counts = subject.windows.get(newest, Counts())
     history = [
@@ -41,11 +40,12 @@ def trend(
         positive_share=_share(counts.positives, counts.reviews),
         mean_intensity=counts.intensity / counts.reviews if counts.reviews else 0.0,
         top_topics=_top(subject),
-        popularity=_popularity(subject, windows, half_life),
+        popularity=subject.popularity,
         time=subject.clock,
         history=history,
         surge=surge,
         emerging=list(emerging),
+        neighbours=pack(subject.neighbours),
     )
 
 
@@ -61,12 +61,3 @@ def _top(subject: Subject) -> list[Topic]:
     reviews = sum(subject.windows[i].reviews for i in subject.topics if i in subject.windows)
     ranked = sorted(named.items(), key=lambda entry: (-entry[1], entry[0]))
     return [Topic(topic, min(1.0, count / reviews)) for topic, count in ranked[:TOP]]
-
-
-def _popularity(subject: Subject, windows: Windows, half_life: float) -> float:
-    """Weights of all windows, each decayed from its start to the newest window's."""
-    newest = windows.index(subject.clock)
-    return math.fsum(
-        counts.weight * 0.5 ** ((newest - index) * windows.seconds / half_life)
-        for index, counts in sorted(subject.windows.items())
-    )

@@ -35,7 +35,7 @@ class CatalogueProcessor:
             except Invalid as error:
                 records.append(dead(message, error, STAGE))
         inference = self._live.current.inference
-        outputs = inference.infer([_text(item) for _, item in readable])
+        outputs = inference.infer([item_text(item) for _, item in readable])
         for row, (message, item) in enumerate(readable):
             if row in outputs.errors:
                 failed = Invalid(f"the model failed on it: {type(outputs.errors[row]).__name__}")
@@ -56,6 +56,7 @@ class CatalogueProcessor:
         return item
 
 
-def _text(item: Item) -> str:
+def item_text(item: Item) -> str:
+    """What of an item is embedded."""
     parts = (item.title, item.category, " ".join(item.tags), item.description)
     return clean(". ".join(part for part in parts if part))

@@ -15,6 +15,7 @@ from stream_app.processors.signals import Collector
 from stream_app.processors.validity import check_key, event_time
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.hybrid import Hybrid
+from stream_app.recommend.neighbours import steps
 
 STAGE = "interests"
 
@@ -59,7 +60,7 @@ class Interests:
         for message in messages:
             try:
                 if message.topic == "analyses":
-                    self._analysis(message, users, read)
+                    self._analysis(message, users, read, signals)
                 else:
                     self._behaviour(message, users, read, signals)
             except Invalid as error:
@@ -76,12 +77,23 @@ class Interests:
         records.extend(signals.records())
         return Result(records, states)
 
-    def _analysis(self, message: Message, users: dict[str, _User], read: Read) -> None:
+    def _analysis(
+        self, message: Message, users: dict[str, _User], read: Read, signals: Collector
+    ) -> None:
         analysis = schemas.decode(message.value, Analysis)
         check_key(message, analysis.user_id, self._partitions)
         user = self._user(message, analysis.user_id, users, read)
         apply_analysis(user.interest, analysis, self._rules)
         user.cause = Event("review", analysis.time, analysis.item_id, analysis.intensity)
+        if analysis.item_id is not None:
+            # `analyse` has told the item's subject of the review; what preceded it is known here.
+            event = hash64(analysis.id)
+            before = steps(user.interest.events, event)
+            signals.add(
+                f"item:{analysis.item_id}",
+                message.source,
+                Signal(message.offset, event, analysis.time, None, 0, 0.0, [], before),
+            )
 
     def _behaviour(
         self, message: Message, users: dict[str, _User], read: Read, signals: Collector
@@ -97,7 +109,16 @@ class Interests:
         signals.add(
             f"item:{behaviour.item_id}",
             message.source,
-            Signal(message.offset, event, time, None, 0, weight, []),
+            Signal(
+                message.offset,
+                event,
+                time,
+                None,
+                0,
+                weight,
+                [],
+                steps(user.interest.events, event),
+            ),
         )
 
     def _user(self, message: Message, user_id: str, users: dict[str, _User], read: Read) -> _User:

@@ -39,14 +39,11 @@ class Watch:
         rule: SurgeRule,
         discovered: Discovered,
         *,
-        half_life: float,
         partitions: int,
     ) -> None:
-        """`half_life` of popularity in seconds."""
         self._windows = windows
         self._rule = rule
         self._discovered = discovered
-        self._half_life = half_life
         self._partitions = partitions
 
     def __call__(self, messages: Sequence[Message], read: Read) -> Result:
@@ -66,7 +63,7 @@ class Watch:
             records.extend(alert_record(alert) for alert in alerts)
             open_surge = next((evidence(s) for s in after if s.end is None), None)
             emerging = self._discovered.read() if name == SUBJECT else ()
-            value = trend(name, entry.subject, self._windows, self._half_life, open_surge, emerging)
+            value = trend(name, entry.subject, self._windows, open_surge, emerging)
             records.append(Record("trends", name.encode(), schemas.encode(value)))
             states.append(State(entry.partition, name.encode(), encode(entry.subject)))
         return Result(records, states)

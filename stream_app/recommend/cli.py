@@ -19,10 +19,25 @@ def recommend() -> None:
     "--interactions", type=FILE, required=True,
     help="User, item, time and perhaps stars: .csv, .tsv, .json, .jsonl, gzipped or not.",
 )  # fmt: skip
+@click.option(
+    "--items", "items_file", type=FILE,
+    help="Titles, categories and descriptions, for what is like what by its text.",
+)  # fmt: skip
+@click.option("--bundle", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="Model that embeds the items; by default the one shipped.")  # fmt: skip
+@click.option("--half-life-days", type=click.FloatRange(0.001), default=90.0, show_default=True)
 @click.option("--protocol", type=click.Choice(PROTOCOLS), default="prequential", show_default=True)
 @click.option("--model", "models", multiple=True, help="Only these; by default all.")
 @click.option("--json", "as_json", is_flag=True, help="For machines: the last line is one object.")
-def evaluate(interactions: Path, protocol: str, models: tuple[str, ...], as_json: bool) -> None:
+def evaluate(
+    interactions: Path,
+    items_file: Path | None,
+    bundle: Path | None,
+    half_life_days: float,
+    protocol: str,
+    models: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Rank what users went on to like among all items that they did not know.
 
     \b
@@ -30,17 +45,20 @@ def evaluate(interactions: Path, protocol: str, models: tuple[str, ...], as_json
     stream-app recommend evaluate --interactions reviews.json.gz --protocol leave-last-out --json
     """
     from stream_app.recommend.offline.baselines import baselines
-    from stream_app.recommend.offline.evaluate import Frozen
+    from stream_app.recommend.offline.evaluate import Frozen, Judged
     from stream_app.recommend.offline.evaluate import evaluate as run
     from stream_app.recommend.offline.log import LogError, read
+    from stream_app.recommend.offline.streamed import streamed
 
-    judged = [Frozen(baseline) for baseline in baselines()]
-    names = [model.name for model in judged]
+    judged: list[Judged] = [Frozen(b) for b in baselines() if not models or b.name in models]
+    names = [*(baseline.name for baseline in baselines()), "hybrid"]
     if unknown := set(models) - set(names):
         raise click.UsageError(f"no model {min(unknown)}; there are {', '.join(names)}")
     try:
         log = read(interactions)
-        result = run(log, protocol, [m for m in judged if not models or m.name in models])  # type: ignore[arg-type]
+        if not models or "hybrid" in models:
+            judged.append(streamed(log, items_file, bundle, half_life_days))
+        result = run(log, protocol, judged)  # type: ignore[arg-type]
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"{error.name} is not installed: pip install 'stream-app[train]' brings it"

@@ -1,39 +1,19 @@
 """Ranking: what is liked comes up, what is known stays out, caps and variety hold."""
 
-import base64
-
 import numpy as np
 import pytest
+from checkerboard import DIMENSIONS, catalogue
 
-from schemas import Behaviour, Item, ItemVector, Trend
+from schemas import Behaviour, Trend
 from stream_app.identity import hash64
 from stream_app.interests.record import Interest, empty
 from stream_app.interests.update import Rules, apply_behaviour
 from stream_app.recommend import policy
-from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.content import Content
 from stream_app.recommend.hybrid import Hybrid
 from stream_app.recommend.popularity import Popularity
 
-DIMENSIONS = 8
 RULES = Rules({"view": 0.2, "purchase": 2.0, "hide": -2.0}, 1e6, frozenset({"purchase", "hide"}))
-
-
-def catalogue(count: int = 12) -> Catalogue:
-    """Items on a checkerboard: even ones along one axis, odd ones along another, a little apart."""
-    items = Catalogue(DIMENSIONS)
-    for number in range(count):
-        vector = np.zeros(DIMENSIONS, np.float32)
-        vector[number % 2] = 1
-        vector[2 + number % 6] = 0.3
-        vector /= np.linalg.norm(vector)
-        item = Item(
-            f"i{number}", f"Item {number}", category=f"c{number % 3}", seller=f"s{number % 4}",
-            available=number != 10,
-        )  # fmt: skip
-        items.put(ItemVector(item, base64.b64encode(vector.astype("<f4")).decode(), "m"))
-    items.refresh()
-    return items
 
 
 def user(*events: tuple[str, str]) -> Interest:

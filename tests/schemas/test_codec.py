@@ -102,5 +102,8 @@ def test_a_review_comes_back_as_it_was(
 
 
 def test_signals_travel_as_arrays() -> None:
-    value = b'{"subject":"item:i1","source":"reviews/0","entries":[[7,-1,1.0,null,0,0.5,["a"]]]}'
+    entry = b'[7,-1,1.0,null,0,0.5,["a"],[[5,0.25]]]'
+    value = b'{"subject":"item:i1","source":"reviews/0","entries":[%b]}' % entry
     assert encode(decode(value, Signals)) == value
+    earlier = value.replace(b",[[5,0.25]]", b"")
+    assert decode(earlier, Signals).entries[0].before == []

@@ -1,0 +1,94 @@
+"""Pairs of items taken one after the other: counted, kept, scored, told."""
+
+import numpy as np
+import pytest
+from checkerboard import catalogue
+
+from schemas import Behaviour, Signal, Trend
+from stream_app.alerts.subject import (
+    MOST_NEIGHBOURS,
+    NEIGHBOURS,
+    Subject,
+    Windows,
+    apply,
+    decode,
+    encode,
+)
+from stream_app.alerts.trend import trend
+from stream_app.identity import hash64
+from stream_app.interests.record import Interest, empty
+from stream_app.interests.update import Rules, apply_behaviour
+from stream_app.recommend.neighbours import (
+    COUNTED,
+    LEAST,
+    MOST,
+    RECENT,
+    Neighbours,
+    pack,
+    steps,
+    unpack,
+)
+
+RULES = Rules({"view": 0.2}, 1e6, frozenset())
+WINDOWS = Windows(3600, 96, 3600, 1e6)
+
+
+def viewer(*items: str) -> Interest:
+    interest = empty(8)
+    for offset, item in enumerate(items):
+        behaviour = Behaviour("u", item, "view", event_id=f"e{offset}")
+        apply_behaviour(interest, behaviour, "b/0", offset, 1e9 + offset, RULES)
+    return interest
+
+
+def test_an_event_is_paired_with_those_before_it_less_with_each_step() -> None:
+    events = viewer("a", "b", "c", "b", "d").events
+    assert dict(steps(events, hash64("e4"))) == pytest.approx({
+        hash64("b"): 1 + COUNTED**2, hash64("c"): COUNTED, hash64("a"): COUNTED**3,
+    })  # fmt: skip
+    assert dict(steps(events, hash64("e3"))) == {hash64("c"): 1.0, hash64("a"): COUNTED**2}
+    assert steps(events, hash64("e0")) == []
+    assert steps(events, hash64("gone")) == []
+    assert steps([], 7) == []
+
+
+def test_a_subject_keeps_the_heaviest_pairs_and_repeats_count_once() -> None:
+    subject = Subject()
+    entries = [
+        Signal(n, n, 1e9, None, 0, 0.0, [], [(n, float(n)), (0, 1.0)])
+        for n in range(1, MOST_NEIGHBOURS + 1)
+    ]
+    apply(subject, "behaviours/0", entries, WINDOWS)
+    apply(subject, "behaviours/0", entries[-3:], WINDOWS)
+    assert len(subject.neighbours) == NEIGHBOURS
+    assert subject.neighbours[0] == MOST_NEIGHBOURS
+    assert min(subject.neighbours.values()) == MOST_NEIGHBOURS - NEIGHBOURS + 2
+    assert decode(encode(subject)).neighbours == subject.neighbours
+    told = trend("item:x", subject, WINDOWS, None)
+    assert unpack(told.neighbours) == subject.neighbours
+
+
+def told(item: str, **before: float) -> Trend:
+    weights = pack({hash64(other): weight for other, weight in before.items()})
+    return Trend(f"item:{item}", 0, 1, 0, 0, 0, 0, [], 0.0, 0.0, [], neighbours=weights)
+
+
+def test_both_directions_count_and_recent_events_say_more() -> None:
+    items, neighbours = catalogue(), Neighbours()
+    neighbours.put(told("i1", i0=2.0, i2=2.0))
+    neighbours.put(told("i0", i3=4.0))
+    (scores,) = neighbours.score([viewer("i1", "i0")], items)
+    raw = LEAST * np.expm1(scores * np.log1p(MOST / LEAST))
+    assert raw[[1, 3, 0, 2]] == pytest.approx([2.0, 4.0, 2 * RECENT, 2 * RECENT], rel=1e-4)
+    assert not raw[4:].any()
+    why = neighbours.reasons(viewer("i1", "i0"), [3, 2, 5], items)
+    assert [reason and "Item 0" in reason.en for reason in why] == [True, False, None]
+
+
+def test_a_newer_trend_replaces_the_older() -> None:
+    items, neighbours = catalogue(), Neighbours()
+    neighbours.put(told("i1", i0=2.0, i2=1.0))
+    neighbours.put(told("i1", i0=MOST))
+    assert not neighbours.score([viewer("i2")], items).any()
+    (scores,) = neighbours.score([viewer("i0")], items)
+    assert scores[1] == pytest.approx(1.0)
