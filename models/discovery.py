@@ -5,8 +5,8 @@ text joins the nearest small cluster or founds one; where there is no room left,
 most alike become one. On reading, small clusters are joined by average linkage: the inner product
 of two means of unit vectors is the average cosine between their texts, so nothing but sums is
 kept. A topic is broad (texts of one have cosines of about 0.2 here), which one radius does not
-catch. `bench/discovery.py` finds and names a planted category in 11 of 20 runs; mini-batch k-means,
-which must be told the number of topics and names none, finds as many.
+catch. `bench/discovery.py` finds and names a planted category in 9 of 20 runs; mini-batch k-means,
+which must be told the number of topics and names none, finds it in 13.
 
 Weights halve with event time by forward decay (Cormode et al., ICDE 2009): a text's weight
 depends on its own time alone, so a late one counts the same as it would have in time.
