@@ -44,7 +44,7 @@ class Rule:
     half_life: float = 3 * 86_400.0
     join: float = 0.5
     """Least cosine of a text to the cluster that it joins."""
-    link: float = 0.15
+    link: float = 0.17
     """Least average cosine between the texts of two clusters that are one topic."""
     reviews: int = 15
     """Least texts of a topic; half as many must be left of its weight."""
