@@ -1,10 +1,11 @@
 """Domain fine-tuning beside a linear model: one checkpoint goes on from its general training.
 
-    python -m bench.domain CHECKPOINT --out CHECKPOINT FILE ... [--phrases FILE ...]
+    python -m bench.domain CHECKPOINT --out CHECKPOINT --vader FILE FILE ... [--phrases FILE ...]
 
 FILEs are labelled. Of each, a tenth by a hash of the text is held out; training rows that equal
 or contain a held-out text are left out. `--phrases` are files of phrases cut out of common
-sentences (SST-2): there a tenth of the sentences is held out, with every phrase of theirs. One
+sentences (SST-2): there a tenth of the sentences is held out, with every phrase of theirs. A
+held-out text that stands in the rows of CHECKPOINT's own training is not judged. One
 run of `models.training` goes over the training rows of all files; the linear model (TF-IDF of
 character 1-3-grams and LinearSVC of scikit-learn) is fitted to each file's alone.
 """
@@ -24,9 +25,11 @@ from sklearn.svm import LinearSVC
 from bench.phrases import proper_parts, spaced, windows
 from models import labelled
 from models.checkpoint import read_checkpoint
+from models.corpus import training_rows
 from models.data import LABELS, Row, deduplicate, hard_target, is_held_out, without
 from models.evaluation import machine, today
 from models.fitting import Saving
+from models.labelled import unseen
 from models.metrics import predict_present
 from models.network import device, predict, settle
 from models.recipe import read as read_recipe
@@ -82,6 +85,9 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--phrases", type=Path, nargs="*", default=[])
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--vader", type=Path, help="as it was given to train CHECKPOINT")
+    parser.add_argument("--exclude", type=Path, nargs="*", default=[], help="the same")
+    parser.add_argument("--trained", action="store_true", help="only measure --out")
     parser.add_argument("--epochs", type=float)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--limit", type=int, default=0, help="training rows of each file; 0: all")
@@ -94,6 +100,10 @@ def main() -> None:
         *((file, split_sentences) for file in options.phrases),
     ]
     sets = {file.parent.name: way(rows_of(file)) for file, way in ways}
+    known = [row.text for row in training_rows(options.vader, options.exclude)]
+    for name, (rows, held_out) in sets.items():
+        fresh = {text for text, _ in unseen([(row.text, "") for row in held_out], known)}
+        sets[name] = rows, [row for row in held_out if row.text in fresh]
     figures: dict[str, dict[str, Any]] = {}
     for name, (rows, held_out) in sets.items():
         baseline = linear().fit([r.text for r in rows], [r.label for r in rows])
@@ -106,7 +116,10 @@ def main() -> None:
     together = [row for rows, _ in sets.values() for row in rows[:limit]]
     judged = [row for _, held_out in sets.values() for row in held_out]
     saving = Saving(options.out / "state.pt", 200, options.resume)
-    metrics = train(options.checkpoint, together, judged, options.out, recipe, saving)
+    if options.trained:
+        metrics = json.loads((options.out / "training.json").read_text("utf-8"))["held_out"]
+    else:
+        metrics = train(options.checkpoint, together, judged, options.out, recipe, saving)
     start = read_checkpoint(options.checkpoint)[0]
     tuned = read_checkpoint(options.out)[0]
     encoder = TextEncoder(options.out / "tokenizer.json", recipe.max_tokens)
