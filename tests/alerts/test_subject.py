@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from schemas import Signal
 from stream_app.alerts.subject import Subject, Windows, apply, decode, encode, readable
 from stream_app.alerts.trend import trend
+from stream_app.identity import hash64
 
 WINDOWS = Windows(seconds=3600, ring=96, lateness=3600, half_life=86400)
 
@@ -65,7 +66,8 @@ def test_the_record_stays_under_eight_kibibytes() -> None:
     subject = Subject()
     for number in range(5000):
         topics = [f"topic_number_{number % 12}"]
-        entry = Signal(number, number, 1e9 + number * 400, -0.3, -1, 1.0, topics)
+        before = [(hash64(f"{number}/{step}"), 1.0) for step in range(10)]
+        entry = Signal(number, number, 1e9 + number * 400, -0.3, -1, 1.0, topics, before)
         apply(subject, f"reviews/{number % 16}", [entry], WINDOWS)
     assert len(encode(subject)) <= 8192
 

@@ -69,7 +69,7 @@ async def test_a_topic_nobody_described_is_told_also_after_a_restart(
     try:
         now = time.time()
         await send_all(settings, reviews(texts, 0, now), lambda n: None)
-        await until(lambda: told(45, 250), 150, "the topic in the trends")
+        await until(lambda: told(45, 280), 150, "the topic in the trends")
         worker.kill()
         worker.delete_state()
         worker.start()
@@ -79,7 +79,7 @@ async def test_a_topic_nobody_described_is_told_also_after_a_restart(
 
         async def again() -> bool:
             trend = (await trends(settings))["emerging"]
-            return trend["time"] > before["time"] and await told(40, 250)
+            return trend["time"] > before["time"] and await told(40, 280)
 
         await until(again, 120, "the topic again, from the ring alone")
         assert worker.terminate() == 0
