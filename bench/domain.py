@@ -29,7 +29,6 @@ from models.corpus import training_rows
 from models.data import LABELS, Row, deduplicate, hard_target, is_held_out, without
 from models.evaluation import machine, today
 from models.fitting import Saving
-from models.labelled import unseen
 from models.metrics import predict_present
 from models.network import device, predict, settle
 from models.recipe import read as read_recipe
@@ -102,7 +101,7 @@ def main() -> None:
     sets = {file.parent.name: way(rows_of(file)) for file, way in ways}
     known = [row.text for row in training_rows(options.vader, options.exclude)]
     for name, (rows, held_out) in sets.items():
-        fresh = {text for text, _ in unseen([(row.text, "") for row in held_out], known)}
+        fresh = {text for text, _ in labelled.unseen([(row.text, "") for row in held_out], known)}
         sets[name] = rows, [row for row in held_out if row.text in fresh]
     figures: dict[str, dict[str, Any]] = {}
     for name, (rows, held_out) in sets.items():

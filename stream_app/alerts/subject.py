@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from schemas import Signal
+from stream_app.recommend.neighbours import from_bytes, to_bytes
 
 IDS = 192
 TOPIC_WINDOWS = 8
@@ -22,7 +23,6 @@ VERSION = 2
 
 _COUNTS = struct.Struct("<IIIId")
 _ID = struct.Struct("<IQ")
-_NEIGHBOUR = struct.Struct("<Qf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ def encode(subject: Subject) -> bytes:
             {i: dict(sorted(counts.items())) for i, counts in sorted(subject.topics.items())},
             b"".join(_ID.pack(*known) for known in subject.ids),
             dict(sorted(subject.applied.items())),
-            b"".join(_NEIGHBOUR.pack(*pair) for pair in sorted(subject.neighbours.items())),
+            to_bytes(subject.neighbours),
         )
     )
 
@@ -180,7 +180,7 @@ def decode(data: bytes) -> Subject:
         topics,
         [(second, known) for second, known in _ID.iter_unpack(ids)],
         applied,
-        dict(_NEIGHBOUR.iter_unpack(neighbours)),
+        from_bytes(neighbours),
     )
 
 

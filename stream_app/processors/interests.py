@@ -85,10 +85,10 @@ class Interests:
         user = self._user(message, analysis.user_id, users, read)
         apply_analysis(user.interest, analysis, self._rules)
         user.cause = Event("review", analysis.time, analysis.item_id, analysis.intensity)
-        if analysis.item_id is not None:
-            # `analyse` has told the item's subject of the review; what preceded it is known here.
-            event = hash64(analysis.id)
-            before = steps(user.interest.events, event)
+        event = hash64(analysis.id)
+        before = steps(user.interest.events, event)
+        # `analyse` has told the item's subject of the review; what preceded it is known here.
+        if analysis.item_id is not None and before:
             signals.add(
                 f"item:{analysis.item_id}",
                 message.source,

@@ -21,8 +21,6 @@ class Catalogue:
 
     def __init__(self, dimensions: int) -> None:
         self.items: list[Item] = []
-        self.hashes: list[int] = []
-        """Hash of each item's id."""
         self.version = 0
         """Grows with every change that took effect."""
         self._rows: dict[int, int] = {}
@@ -64,7 +62,6 @@ class Catalogue:
         if row is None:
             row = self._rows[key] = len(self.items)
             self.items.append(entry.item)
-            self.hashes.append(key)
             if row == len(self._matrix):
                 self._matrix = np.concatenate([self._matrix, np.zeros_like(self._matrix)])
         self.items[row] = entry.item
@@ -74,8 +71,8 @@ class Catalogue:
         row = self._rows.pop(key, None)
         if row is None:
             return
-        last, last_key = self.items.pop(), self.hashes.pop()
+        last = self.items.pop()
         if row < len(self.items):
-            self.items[row], self.hashes[row] = last, last_key
+            self.items[row] = last
             self._matrix[row] = self._matrix[len(self.items)]
-            self._rows[last_key] = row
+            self._rows[hash64(last.item_id)] = row

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from stream_app.recommend.offline import PROTOCOLS, Protocol
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-PROTOCOLS = ("leave-last-out", "time-split", "prequential")
 
 
 @click.group()
@@ -34,7 +35,7 @@ def evaluate(
     items_file: Path | None,
     bundle: Path | None,
     half_life_days: float,
-    protocol: str,
+    protocol: Protocol,
     models: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -58,7 +59,7 @@ def evaluate(
         log = read(interactions)
         if not models or "hybrid" in models:
             judged.append(streamed(log, items_file, bundle, half_life_days))
-        result = run(log, protocol, judged)  # type: ignore[arg-type]
+        result = run(log, protocol, judged)
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"{error.name} is not installed: pip install 'stream-app[train]' brings it"

@@ -11,23 +11,16 @@ from stream_app.recommend.policy import Choice, Rules, choose
 from stream_app.recommend.source import Source
 
 WEIGHTS: Mapping[str, float] = {"content": 0.4, "neighbours": 0.4, "popularity": 0.2}
-"""Share of each source in the blend, where none was learnt."""
+"""Share of each source in the blend."""
 
 
 class Hybrid:
     """A weighted sum of the sources' scores, then policy."""
 
-    def __init__(
-        self,
-        sources: Sequence[Source],
-        rules: Rules,
-        count: int,
-        weights: Mapping[str, float] = WEIGHTS,
-    ) -> None:
+    def __init__(self, sources: Sequence[Source], rules: Rules, count: int) -> None:
         self._sources = sources
         self._rules = rules
         self._count = count
-        self._weights = weights
 
     def recommend(
         self, users: Sequence[Interest], items: Catalogue
@@ -36,7 +29,7 @@ class Hybrid:
         if not len(items) or not users:
             return [([], {}) for _ in users]
         scores = {source.name: source.score(users, items) for source in self._sources}
-        total = sum(self._weights[name] * score for name, score in scores.items())
+        total = sum(WEIGHTS[name] * score for name, score in scores.items())
         assert isinstance(total, np.ndarray)
         results = []
         for number, user in enumerate(users):
@@ -52,7 +45,7 @@ class Hybrid:
         explained = []
         for place, row in enumerate(choice.rows):
             parts = [
-                Part(name, round(float(score[row]), 6), self._weights[name])
+                Part(name, round(float(score[row]), 6), WEIGHTS[name])
                 for name, score in scores.items()
             ]
             explained.append(

@@ -46,16 +46,24 @@ def steps(events: Sequence[Event], event_id: int) -> list[tuple[int, float]]:
     return list(weights.items())
 
 
+def to_bytes(weights: Mapping[int, float]) -> bytes:
+    """Weights by item hash as little-endian (uint64, float32) pairs."""
+    return b"".join(_PAIR.pack(*pair) for pair in sorted(weights.items()))
+
+
+def from_bytes(data: bytes) -> dict[int, float]:
+    """The reverse of `to_bytes`."""
+    return dict(_PAIR.iter_unpack(data))
+
+
 def pack(weights: Mapping[int, float]) -> str:
-    """Weights by item hash as base64 of little-endian (uint64, float32) pairs."""
-    return base64.b64encode(
-        b"".join(_PAIR.pack(*pair) for pair in sorted(weights.items()))
-    ).decode()
+    """`to_bytes` in base64."""
+    return base64.b64encode(to_bytes(weights)).decode()
 
 
 def unpack(text: str) -> dict[int, float]:
     """The reverse of `pack`."""
-    return dict(_PAIR.iter_unpack(base64.b64decode(text)))
+    return from_bytes(base64.b64decode(text))
 
 
 class Neighbours:
@@ -72,11 +80,9 @@ class Neighbours:
     def put(self, trend: Trend) -> None:
         """Take an item's newest trend; others are ignored."""
         kind, _, item_id = trend.subject.partition(":")
-        if kind == "item":
-            self.set(hash64(item_id), unpack(trend.neighbours))
-
-    def set(self, item: int, before: dict[int, float]) -> None:
-        """The items taken before `item`, by hash, instead of what was known of them."""
+        if kind != "item":
+            return
+        item, before = hash64(item_id), unpack(trend.neighbours)
         for other in self._before.get(item, {}).keys() - before.keys():
             self._after[other].pop(item, None)
         for other, weight in before.items():
@@ -86,38 +92,36 @@ class Neighbours:
     def score(self, users: Sequence[Interest], items: Catalogue) -> NDArray[np.float32]:
         scores = np.zeros((len(users), len(items)), np.float32)
         for row, user in zip(scores, users, strict=True):
-            for _, weights in self._pulls(user):
-                for other, weight in weights:
+            for _, say, weights in self._pulls(user):
+                # A copy: the event loop may change the table while a thread scores.
+                for other, weight in list(weights.items()):
                     place = items.row(other)
                     if place is not None:
-                        row[place] += weight
+                        row[place] += say * weight
         shares: NDArray[np.float32] = np.log1p(scores / LEAST) / np.float32(np.log1p(MOST / LEAST))
         return np.minimum(shares, np.float32(1))
 
     def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
-        wanted = {items.hashes[row]: place for place, row in enumerate(rows)}
+        wanted = [hash64(items.items[row].item_id) for row in rows]
         total = np.zeros(len(rows))
         best: list[tuple[float, int]] = [(0.0, 0)] * len(rows)
-        for source, weights in self._pulls(user):
+        for source, say, weights in self._pulls(user):
             if items.row(source) is None:
                 continue
-            for other, weight in weights:
-                if (place := wanted.get(other)) is not None:
-                    total[place] += weight
-                    best[place] = max(best[place], (weight, source))
+            for place, other in enumerate(wanted):
+                weight = say * weights.get(other, 0.0)
+                total[place] += weight
+                best[place] = max(best[place], (weight, source))
         return [
             self._reason(best[place][1], items) if total[place] >= MIN_WEIGHT else None
             for place in range(len(rows))
         ]
 
-    def _pulls(self, user: Interest) -> Iterator[tuple[int, Iterator[tuple[int, float]]]]:
-        """Each recent item, newest first, and its pull on others."""
+    def _pulls(self, user: Interest) -> Iterator[tuple[int, float, Mapping[int, float]]]:
+        """Each recent item, newest first, its say, and the weights of its pairs."""
         for step, event in enumerate(reversed(user.events[-WINDOW:])):
-            say = RECENT**step
             for table in (self._before, self._after):
-                # A copy: the event loop may change the table while a thread scores.
-                pairs = list(table.get(event.item, {}).items())
-                yield event.item, ((other, say * weight) for other, weight in pairs)
+                yield event.item, RECENT**step, table.get(event.item, {})
 
     def _reason(self, item: int, items: Catalogue) -> Reason:
         title = items.items[items.row(item) or 0].title

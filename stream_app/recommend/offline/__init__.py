@@ -1,1 +1,6 @@
 """Recommenders on recorded interactions: read a log, split it, rank, measure. No Kafka here."""
+
+from typing import Literal, get_args
+
+Protocol = Literal["leave-last-out", "time-split", "prequential"]
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)

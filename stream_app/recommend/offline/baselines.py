@@ -27,7 +27,7 @@ class Baseline(Protocol):
         """Learn from the positive interactions of a log."""
         ...
 
-    def score(self, history: Sequence[int], now: float) -> Scores:
+    def score(self, history: Sequence[int]) -> Scores:
         """Scores [items] for a user whose positive items are `history`, oldest first."""
         ...
 
@@ -49,7 +49,7 @@ class Popularity:
     def fit(self, log: Log) -> None:
         self._counts = np.bincount(log.item[log.positive], minlength=len(log.items))
 
-    def score(self, history: Sequence[int], now: float) -> Scores:
+    def score(self, history: Sequence[int]) -> Scores:
         return self._counts.astype(np.float32)
 
 
@@ -62,7 +62,7 @@ class RecentPopularity:
         recent = log.positive & (log.time >= log.time[-1] - MONTH)
         self._counts = np.bincount(log.item[recent], minlength=len(log.items))
 
-    def score(self, history: Sequence[int], now: float) -> Scores:
+    def score(self, history: Sequence[int]) -> Scores:
         return self._counts.astype(np.float32)
 
 
@@ -91,7 +91,7 @@ class ItemKNN:
         likeness.eliminate_zeros()
         return likeness
 
-    def score(self, history: Sequence[int], now: float) -> Scores:
+    def score(self, history: Sequence[int]) -> Scores:
         rows = self._likeness[list(history)]
         return np.asarray(rows.sum(0), np.float32).ravel()
 
@@ -120,7 +120,7 @@ class EASE:
         self._place = np.full(len(log.items), -1)
         self._place[self._known] = np.arange(len(self._known))
 
-    def score(self, history: Sequence[int], now: float) -> Scores:
+    def score(self, history: Sequence[int]) -> Scores:
         places = self._place[list(history)]
         faded = self._fade ** np.arange(len(history), dtype=np.float32)[::-1]
         scores = np.zeros(len(self._place), np.float32)
@@ -147,7 +147,7 @@ class IALS:
         self._model = AlternatingLeastSquares(**self._options, use_gpu=False, random_state=7)
         self._model.fit(matrix(log), show_progress=False)
 
-    def score(self, history: Sequence[int], now: float) -> Scores:
+    def score(self, history: Sequence[int]) -> Scores:
         items = self._model.item_factors
         if not history:
             return np.zeros(len(items), np.float32)

@@ -1,12 +1,13 @@
 """All models over one split, target by target."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
 
+from stream_app.recommend import offline
 from stream_app.recommend.offline import protocol as protocols
 from stream_app.recommend.offline.baselines import Baseline, Scores
 from stream_app.recommend.offline.log import Log
@@ -48,13 +49,15 @@ class Frozen:
             self._histories[int(log.user[row])].append(int(log.item[row]))
 
     def score(self, user: int, now: float) -> Scores:
-        return self._baseline.score(self._histories.get(user, []), now)
+        return self._baseline.score(self._histories.get(user, []))
 
 
-def evaluate(log: Log, protocol: protocols.Protocol, models: Sequence[Judged]) -> dict[str, Any]:
+def evaluate(log: Log, protocol: offline.Protocol, models: Sequence[Judged]) -> dict[str, Any]:
     """Figures of each model: `protocol`, `events` (the targets), `items`, `users`, `results`."""
     training, rest, target, grows = protocols.split(log, protocol)
-    for model in _shown(models, "fit"):
+    progress = tqdm(models, desc="fit", unit="model")
+    for model in progress:
+        progress.set_postfix_str(model.name)
         model.fit(training)
     known: dict[int, set[int]] = defaultdict(set)
     for _, user, item, _, _ in protocols.numbered(training):
@@ -83,10 +86,3 @@ def evaluate(log: Log, protocol: protocols.Protocol, models: Sequence[Judged]) -
         "items": len(log.items),
         "results": {name: summary(each, popularity) for name, each in ranks.items()},
     }
-
-
-def _shown(models: Sequence[Judged], verb: str) -> Iterable[Judged]:
-    progress = tqdm(models, desc=verb, unit="model")
-    for model in progress:
-        progress.set_postfix_str(model.name)
-        yield model

@@ -1,6 +1,5 @@
 """Catalogue items of a file, with their embeddings."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,6 @@ from stream_app.interests.update import pack
 from stream_app.processors.catalogue import item_text
 from stream_app.recommend.offline.log import LogError, field, rows
 
-TITLE, CATEGORIES, DESCRIPTION, SELLER = (
-    ("title",),
-    ("category", "genres", "categories"),
-    ("description",),
-    ("seller", "brand"),
-)
-
 
 def read(file: Path) -> dict[str, Item]:
     """Items by id, of a file with the fields of the topic `items` or of common data sets."""
@@ -28,13 +20,13 @@ def read(file: Path) -> dict[str, Item]:
         item_id = field(row, "item")
         if item_id is None:
             raise LogError(f"{file}: a row without item: {str(row)[:80]}")
-        categories = _texts(_first(row, CATEGORIES))
+        categories = _texts(field(row, "category"))
         found[str(item_id)] = Item(
             str(item_id),
-            " ".join(_texts(_first(row, TITLE)))[:500] or str(item_id),
-            " ".join(_texts(_first(row, DESCRIPTION)))[:10_000],
+            " ".join(_texts(field(row, "title")))[:500] or str(item_id),
+            " ".join(_texts(field(row, "description")))[:10_000],
             categories[0][:128] if categories else "",
-            " ".join(_texts(_first(row, SELLER)))[:128],
+            " ".join(_texts(field(row, "seller")))[:128],
             tags=[tag[:128] for tag in categories[1:50]],
         )
     return found
@@ -55,11 +47,7 @@ def vectors(
     ]
 
 
-def _first(row: dict[str, Any], names: Sequence[str]) -> Any:
-    return next((row[name] for name in names if row.get(name)), "")
-
-
 def _texts(value: Any) -> list[str]:
-    """The parts of a list, of a text with bars (MovieLens' genres), or of one text."""
-    parts = value if isinstance(value, list) else re.split(r"\|", str(value))
+    """The parts of a list, of a text with bars (MovieLens' genres), or of one text; None: none."""
+    parts = value if isinstance(value, list) else str(value or "").split("|")
     return list(dict.fromkeys(str(part).strip() for part in parts if str(part).strip()))

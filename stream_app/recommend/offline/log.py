@@ -23,6 +23,10 @@ FIELDS = {
     "time": ("time", "timestamp", "unixReviewTime"),
     "text": ("text", "reviewText"),
     "kind": ("kind",),
+    "title": ("title",),
+    "category": ("category", "genres", "categories"),
+    "description": ("description",),
+    "seller": ("seller", "brand"),
 }
 
 
@@ -133,7 +137,7 @@ def _opened(file: Path) -> TextIO:
 
 def field(row: dict[str, Any], name: str) -> Any:
     """A field under whichever of its names the row has; None without."""
-    return next((row[n] for n in FIELDS[name] if row.get(n) not in (None, "")), None)
+    return next((row[n] for n in FIELDS[name] if row.get(n) not in (None, "", [])), None)
 
 
 def _interaction(row: dict[str, Any]) -> Interaction:

@@ -12,15 +12,12 @@ or high, are no candidates any more.
 """
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from stream_app.recommend.offline import Protocol
 from stream_app.recommend.offline.log import Log
-
-Protocol = Literal["leave-last-out", "time-split", "prequential"]
-PROTOCOLS: tuple[Protocol, ...] = ("leave-last-out", "time-split", "prequential")
-TRAINING = 0.9
 
 
 class Split(NamedTuple):

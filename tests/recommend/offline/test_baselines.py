@@ -33,8 +33,8 @@ def test_popularity_counts_what_was_liked() -> None:
     every, recent = Popularity(), RecentPopularity()
     every.fit(log)
     recent.fit(log)
-    assert every.score([], 0.0).tolist() == [1.0, 1.0]
-    assert recent.score([], 0.0).tolist() == [0.0, 1.0]
+    assert every.score([]).tolist() == [1.0, 1.0]
+    assert recent.score([]).tolist() == [0.0, 1.0]
 
 
 def test_ease_solves_its_ridge_regression() -> None:
@@ -49,13 +49,13 @@ def test_ease_solves_its_ridge_regression() -> None:
     weights = np.linalg.solve(gram, x[:, others].T @ x[:, column])
     history = [1, 3, 9]
     expected = sum(weights[others.index(i)] for i in history)
-    assert model.score(history, 0.0)[column] == pytest.approx(expected, abs=1e-4)
+    assert model.score(history)[column] == pytest.approx(expected, abs=1e-4)
     faded = EASE(ridge=3.0, fade=0.5)
     faded.fit(log)
     expected = sum(
         w * weights[others.index(i)] for i, w in zip(history, (0.25, 0.5, 1), strict=True)
     )
-    assert faded.score(history, 0.0)[column] == pytest.approx(expected, abs=1e-4)
+    assert faded.score(history)[column] == pytest.approx(expected, abs=1e-4)
 
 
 def test_itemknn_sums_cosines() -> None:
@@ -65,10 +65,10 @@ def test_itemknn_sums_cosines() -> None:
     x = matrix(log).toarray()
     cosine = x.T @ x / np.outer(np.linalg.norm(x, axis=0), np.linalg.norm(x, axis=0))
     np.fill_diagonal(cosine, 0)
-    assert model.score([2, 4], 0.0) == pytest.approx(cosine[2] + cosine[4], abs=1e-5)
+    assert model.score([2, 4]) == pytest.approx(cosine[2] + cosine[4], abs=1e-5)
     nearest = ItemKNN(neighbours=1)
     nearest.fit(log)
-    assert (nearest.score([2], 0.0) > 0).sum() <= 8
+    assert (nearest.score([2]) > 0).sum() <= 8
 
 
 @pytest.mark.parametrize("kind", [ItemKNN, EASE, IALS])
@@ -80,7 +80,7 @@ def test_what_a_user_of_one_half_lacks_comes_first(kind: type) -> None:
     model.fit(log)
     for user in range(20):
         history = log.item[log.user == user].tolist()
-        scores = model.score(history, 0.0)
+        scores = model.score(history)
         scores[history] = -np.inf
         assert int(scores.argmax()) % 2 == user % 2
-    assert model.score([], 0.0).shape == (16,)
+    assert model.score([]).shape == (16,)

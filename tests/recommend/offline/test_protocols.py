@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stream_app.recommend.offline import protocol
+from stream_app.recommend.offline import PROTOCOLS, Protocol, protocol
 from stream_app.recommend.offline.baselines import Popularity
 from stream_app.recommend.offline.evaluate import Frozen, evaluate
 from stream_app.recommend.offline.log import Interaction, Log, log_of
@@ -43,7 +43,7 @@ def test_last_positive_of_every_user_is_left_out() -> None:
 
 def test_too_short_a_log_is_refused() -> None:
     log = log_of(Interaction(float(n), f"{n}", f"{n}") for n in range(9))
-    for name in protocol.PROTOCOLS:
+    for name in PROTOCOLS:
         with pytest.raises(ValueError, match="too"):
             protocol.split(log, name)
 
@@ -65,7 +65,7 @@ class Watching(Frozen):
 
 
 @pytest.mark.parametrize("name", ["time-split", "prequential"])
-def test_nothing_is_told_before_it_is_asked(name: protocol.Protocol) -> None:
+def test_nothing_is_told_before_it_is_asked(name: Protocol) -> None:
     model = Watching()
     result = evaluate(made(), name, [model])
     newest = 0.0
