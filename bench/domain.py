@@ -6,7 +6,8 @@ FILEs are labelled. Of each, a tenth by a hash of the text is held out; training
 or contain a held-out text are left out. `--phrases` are files of phrases cut out of common
 sentences (SST-2): there a tenth of the sentences is held out, with every phrase of theirs. A
 held-out text that stands in the rows of CHECKPOINT's own training is not judged. One
-run of `models.training` goes over the training rows of all files; the linear model (TF-IDF of
+run of `models.training` goes over the training rows of all files (`--average`: with others of
+another seed, the mean of their weights is judged); the linear model (TF-IDF of
 character 1-3-grams and LinearSVC of scikit-learn) is fitted to each file's alone.
 """
 
@@ -30,7 +31,7 @@ from models.data import LABELS, Row, deduplicate, hard_target, is_held_out, with
 from models.evaluation import machine, today
 from models.fitting import Saving
 from models.metrics import predict_present
-from models.network import device, predict, settle
+from models.network import SentimentModel, device, predict, settle
 from models.recipe import read as read_recipe
 from models.tokens import TextEncoder
 from models.training import Recipe, train
@@ -77,6 +78,21 @@ def accuracy(predicted: Any, rows: list[Row]) -> float:
     return round(float((np.asarray(predicted) == np.array([r.label for r in rows])).mean()), 4)
 
 
+def averaged(checkpoints: list[Path]) -> SentimentModel:
+    """One model with the mean of the weights of several runs from one start (a uniform soup:
+    Wortsman et al., ICML 2022)."""
+    models = [read_checkpoint(path)[0] for path in checkpoints]
+    states = [model.state_dict() for model in models]
+    mean = {
+        name: torch.stack([state[name] for state in states]).mean(0)
+        if weight.is_floating_point()
+        else weight
+        for name, weight in states[0].items()
+    }
+    models[0].load_state_dict(mean)
+    return models[0]
+
+
 def main() -> None:
     """Fine-tune, measure both on the held-out rows of each file, and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -87,7 +103,15 @@ def main() -> None:
     parser.add_argument("--vader", type=Path, help="as it was given to train CHECKPOINT")
     parser.add_argument("--exclude", type=Path, nargs="*", default=[], help="the same")
     parser.add_argument("--trained", action="store_true", help="only measure --out")
+    parser.add_argument(
+        "--average",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="checkpoints of earlier runs whose weights are averaged with --out's",
+    )
     parser.add_argument("--epochs", type=float)
+    parser.add_argument("--seed", type=int)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--limit", type=int, default=0, help="training rows of each file; 0: all")
     parser.add_argument("--resume", action="store_true")
@@ -110,7 +134,9 @@ def main() -> None:
         figures[name] = {"training": len(rows), "held_out": len(held_out), "linear": score}
         print(name, figures[name], flush=True)
 
-    recipe = read_recipe(RECIPE, Recipe, epochs=options.epochs, threads=options.threads)
+    recipe = read_recipe(
+        RECIPE, Recipe, epochs=options.epochs, threads=options.threads, seed=options.seed
+    )
     limit = options.limit or None
     together = [row for rows, _ in sets.values() for row in rows[:limit]]
     judged = [row for _, held_out in sets.values() for row in held_out]
@@ -120,7 +146,7 @@ def main() -> None:
     else:
         metrics = train(options.checkpoint, together, judged, options.out, recipe, saving)
     start = read_checkpoint(options.checkpoint)[0]
-    tuned = read_checkpoint(options.out)[0]
+    tuned = averaged([options.out, *options.average])
     encoder = TextEncoder(options.out / "tokenizer.json", recipe.max_tokens)
     for name, (_, held_out) in sets.items():
         encodings = encoder.encode([row.text for row in held_out])
@@ -137,6 +163,7 @@ def main() -> None:
         "layers": tuned.encoder.config.num_hidden_layers,
         "labels": LABELS,
         "minutes": metrics["train_minutes"],
+        "averaged": 1 + len(options.average),
         "sets": figures,
     }
     options.results.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")

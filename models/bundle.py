@@ -6,6 +6,7 @@ model card). Nothing in it is executable or pickled.
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -112,13 +113,16 @@ def mismatch(candidate: Config, current: Config) -> str | None:
     return None
 
 
-def load(path: Path) -> Bundle:
-    """Verify every file of the folder and read its config; raises BundleError."""
+def verify(path: Path, required: Sequence[str]) -> dict[str, str]:
+    """Check that a folder holds what is required, and that every file is listed and has its hash.
+
+    Returns file name to hash; raises BundleError.
+    """
     if not path.is_dir():
         raise BundleError(f"{path}: no such folder")
     sums = read_checksums(path)
     present = contents(path)
-    for name in (*REQUIRED, *sums):
+    for name in (*required, *sums):
         if name not in present:
             raise BundleError(f"{path / name}: missing")
     for name in present:
@@ -126,6 +130,12 @@ def load(path: Path) -> Bundle:
             raise BundleError(f"{path / name}: not listed in {CHECKSUMS}")
         if (path / name).is_symlink() or digest(path / name) != sums[name]:
             raise BundleError(f"{path / name}: differs from {CHECKSUMS}")
+    return sums
+
+
+def load(path: Path) -> Bundle:
+    """Verify every file of the folder and read its config; raises BundleError."""
+    sums = verify(path, REQUIRED)
     try:
         config = msgspec.json.decode((path / "config.json").read_bytes(), type=Config)
     except msgspec.DecodeError as error:

@@ -220,6 +220,10 @@ class Trend(Struct, frozen=True, omit_defaults=True):
     emerging: list[Emerging] = field(default_factory=list)
     """Of the subject `emerging` alone: the topics found among what fits no topic, heaviest first.
     """
+    opinions: float = 0.0
+    """Reviews, each halved with every half-life up to `time`."""
+    opinion: float = 0.0
+    """Their mean intensity, weighted so."""
     neighbours: str = ""
     """Of an item, for machines: the items that people took shortly before it, as base64 of pairs
     of their id's hash (little-endian uint64) and a weight (float32)."""

@@ -6,10 +6,9 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from models.batching import Inference
-from models.bundle import default_bundle, load
+from models.bundle import BundleError, default_bundle, load
 from models.runtime import Model
 from models.serving import Live
-from schemas import Trend
 from stream_app import profiles
 from stream_app.alerts.emerging import Discovered
 from stream_app.alerts.severe import SevereRule
@@ -21,12 +20,11 @@ from stream_app.processors.catalogue import CatalogueProcessor
 from stream_app.processors.interests import Interests
 from stream_app.processors.watch import Watch
 from stream_app.profiles import Profile
+from stream_app.recommend import bundle as recommender
 from stream_app.recommend import policy
 from stream_app.recommend.catalogue import Catalogue
-from stream_app.recommend.content import Content
-from stream_app.recommend.hybrid import Hybrid
-from stream_app.recommend.neighbours import Neighbours
-from stream_app.recommend.popularity import Popularity
+from stream_app.recommend.hybrid import WEIGHTS, Hybrid
+from stream_app.recommend.sources import sources
 from stream_app.settings import Settings
 from stream_app.text.mask import Masker
 
@@ -37,18 +35,12 @@ class Pipeline:
 
     live: Live
     catalogue: Catalogue
-    popularity: Popularity
-    neighbours: Neighbours
+    hybrid: Hybrid
     discovered: Discovered
     analyse: Analyse
     items: CatalogueProcessor
     interests: Interests
     watch: Watch
-
-    def put_trend(self, trend: Trend) -> None:
-        """Give a subject's newest trend to the sources that read them."""
-        self.popularity.put(trend)
-        self.neighbours.put(trend)
 
 
 def open_model(settings: Settings, path: Path | None = None) -> Model:
@@ -68,7 +60,16 @@ def build(settings: Settings) -> Pipeline:
 
 def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipeline:
     """All processors around a loaded model."""
-    half_life = profile.behaviours.half_life_days * DAY
+    trained = None
+    if settings.recommender:
+        trained = recommender.load(Path(settings.recommender))
+        if trained.place.shape[0] != inference.dimensions:
+            raise BundleError(
+                f"{settings.recommender}: learnt from embeddings of {trained.place.shape[0]} "
+                f"dimensions, not {inference.dimensions}: train it again"
+            )
+    half_life_days = trained.config.half_life_days if trained else profile.behaviours.half_life_days
+    half_life = half_life_days * DAY
     names = {topic.id: (topic.name, topic.zh) for topic in profile.topics}
     live = Live(
         inference,
@@ -76,8 +77,6 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
         [(example.text, example.topics) for example in profile.examples],
     )
     catalogue = Catalogue(inference.dimensions)
-    popularity = Popularity(half_life)
-    neighbours = Neighbours()
     discovered = Discovered(live)
     rules = policy.Rules(
         blocked=frozenset(profile.policy.blocked),
@@ -85,6 +84,8 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
         per_seller=profile.policy.per_seller,
         diversity=profile.policy.diversity,
     )
+    weights = trained.config.weights if trained is not None else WEIGHTS
+    hybrid = Hybrid(sources(half_life, names, trained), rules, settings.recommend, weights)
     windows = Windows(
         profile.surge.window_seconds,
         profile.surge.ring,
@@ -94,8 +95,7 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
     return Pipeline(
         live=live,
         catalogue=catalogue,
-        popularity=popularity,
-        neighbours=neighbours,
+        hybrid=hybrid,
         discovered=discovered,
         analyse=Analyse(
             live,
@@ -107,7 +107,7 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
         ),
         items=CatalogueProcessor(live, settings.future_seconds),
         interests=Interests(
-            Hybrid([Content(half_life, names), neighbours, popularity], rules, settings.recommend),
+            hybrid,
             catalogue,
             Rules(profile.behaviours.weights, half_life, frozenset(profile.policy.seen)),
             dimensions=inference.dimensions,

@@ -106,7 +106,7 @@ class Replay:
             elif entry.topic == "item-vectors" and entry.key is not None:
                 self._pipeline.catalogue.remove(entry.key.decode())
             elif entry.topic == "trends" and entry.value is not None:
-                self._pipeline.put_trend(schemas.decode(entry.value, Trend))
+                self._pipeline.hybrid.put(schemas.decode(entry.value, Trend))
             yield Output(entry.topic, entry.key, entry.value, entry.headers)
 
 

@@ -29,6 +29,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """A shipped profile's name, or the path of a TOML file."""
     bundle: str = ""
     """Folder of the model bundle; empty: the shipped one."""
+    recommender: str = ""
+    """Folder that `recommend train` wrote; empty: only the sources that need no training."""
     data_dir: str = ".stream-app"
     """Where this worker keeps its tables; never shared by two workers."""
 

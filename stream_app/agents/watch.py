@@ -26,6 +26,6 @@ def add(worker: Worker, unmatched: Broadcast) -> Broadcast:
 
     def handle(key: bytes | None, value: bytes | None) -> None:
         if value is not None:
-            pipeline.put_trend(schemas.decode(value, Trend))
+            pipeline.hybrid.put(schemas.decode(value, Trend))
 
     return Broadcast(worker.settings, "trends", handle)

@@ -19,7 +19,7 @@ IDS = 192
 TOPIC_WINDOWS = 8
 NEIGHBOURS, MOST_NEIGHBOURS = 96, 128
 """When there are more than the second, the first so many are kept, the heaviest."""
-VERSION = 2
+VERSION = 3
 
 _COUNTS = struct.Struct("<IIIId")
 _ID = struct.Struct("<IQ")
@@ -60,6 +60,10 @@ class Subject:
     """The newest event time."""
     popularity: float = 0.0
     """Weights of behaviours and praise, decayed to `clock`."""
+    opinions: float = 0.0
+    """Reviews, decayed to `clock`."""
+    opinion: float = 0.0
+    """Their intensities, decayed likewise."""
     windows: dict[int, Counts] = field(default_factory=dict)
     topics: dict[int, dict[str, int]] = field(default_factory=dict)
     """Reviews by topic, of the newest windows only."""
@@ -100,10 +104,17 @@ def apply(subject: Subject, source: str, entries: list[Signal], windows: Windows
                 known.discard(subject.ids.pop(0)[1])
         age = subject.clock - entry.time
         if age < 0:
-            subject.popularity *= 0.5 ** (-age / windows.half_life)
+            faded = 0.5 ** (-age / windows.half_life)
+            subject.popularity *= faded
+            subject.opinions *= faded
+            subject.opinion *= faded
             subject.clock = entry.time
             _evict(subject, windows)
-        subject.popularity += entry.weight * 0.5 ** (max(age, 0.0) / windows.half_life)
+        share = 0.5 ** (max(age, 0.0) / windows.half_life)
+        subject.popularity += entry.weight * share
+        if entry.intensity is not None:
+            subject.opinions += share
+            subject.opinion += entry.intensity * share
         _join(subject, entry)
         if not counts:
             continue
@@ -157,7 +168,7 @@ def encode(subject: Subject) -> bytes:
         (
             VERSION,
             subject.clock,
-            subject.popularity,
+            (subject.popularity, subject.opinions, subject.opinion),
             b"".join(_COUNTS.pack(i, *counts) for i, counts in sorted(subject.windows.items())),
             {i: dict(sorted(counts.items())) for i, counts in sorted(subject.topics.items())},
             b"".join(_ID.pack(*known) for known in subject.ids),
@@ -168,14 +179,19 @@ def encode(subject: Subject) -> bytes:
 
 
 def decode(data: bytes) -> Subject:
-    """The record from its bytes; raises ValueError on another version."""
+    """The record from its bytes, also of version 2; raises ValueError on another."""
     version, *fields = msgspec.msgpack.decode(data, strict=False)
-    if version != VERSION:
+    clock, sums, windows, topics, ids, applied, neighbours = fields
+    if version == 2:
+        sums = (sums, 0.0, 0.0)
+    elif version != VERSION:
         raise ValueError(f"subject record of version {version}, this is {VERSION}")
-    clock, popularity, windows, topics, ids, applied, neighbours = fields
+    popularity, opinions, opinion = sums
     return Subject(
         clock,
         popularity,
+        opinions,
+        opinion,
         {index: Counts(*counts) for index, *counts in _COUNTS.iter_unpack(windows)},
         topics,
         [(second, known) for second, known in _ID.iter_unpack(ids)],
@@ -190,6 +206,8 @@ def readable(subject: Subject) -> dict[str, object]:
     return {
         "clock": subject.clock,
         "popularity": subject.popularity,
+        "opinions": subject.opinions,
+        "opinion": subject.opinion,
         "windows": {str(i): c._asdict() for i, c in sorted(subject.windows.items())},
         "topics": {str(i): dict(sorted(c.items())) for i, c in sorted(subject.topics.items())},
         "ids": subject.ids,

@@ -41,6 +41,8 @@ def trend(
         mean_intensity=counts.intensity / counts.reviews if counts.reviews else 0.0,
         top_topics=_top(subject),
         popularity=subject.popularity,
+        opinions=subject.opinions,
+        opinion=subject.opinion / subject.opinions if subject.opinions > 0 else 0.0,
         time=subject.clock,
         history=history,
         surge=surge,

@@ -1,7 +1,7 @@
 """A user's record: bounded, and the same whatever the order in which its events arrived.
 
-Sums are decayed in event time to the newest event; rings keep the newest entries by time, then
-id, so that evicting is a function of the set of events.
+Sums are decayed in event time to the newest event; rings keep the newest entries by time, arrival
+and id, so that evicting is a function of the set of events.
 """
 
 import struct
@@ -14,19 +14,23 @@ from numpy.typing import NDArray
 
 KINDS = ("review", "view", "click", "cart", "purchase", "share", "hide")
 EVENTS = 32
-REVIEWS = 32
+REVIEWS = 28
 SEEN = 48
-VERSION = 1
+VERSION = 2
 
-_EVENT = struct.Struct("<dQQBfH")
+_EVENT = struct.Struct("<dIQQBfH")
+_EVENT_1 = struct.Struct("<dQQBfH")
 _REVIEW = struct.Struct("<IQ")
 _SEEN = struct.Struct("<IQ")
 
 
 class Event(NamedTuple):
-    """Something the user did with an item. Ordered by time, then id."""
+    """Something the user did with an item. Ordered by time, then arrival, then id."""
 
     time: float
+    order: int
+    """Low 32 bits of the offset at its source: among events of one second, as clocks of shops
+    tell them, what came first in a partition stands first."""
     id: int
     item: int
     """Hash of the item's id."""
@@ -81,19 +85,27 @@ def encode(interest: Interest) -> bytes:
 
 
 def decode(data: bytes) -> Interest:
-    """The record from its bytes; raises ValueError on another version."""
+    """The record from its bytes, also of version 1; raises ValueError on another."""
     version, clock, vector, events, reviews, seen, tastes, applied = msgspec.msgpack.decode(data)
-    if version != VERSION:
+    if version not in (1, VERSION):
         raise ValueError(f"interest record of version {version}, this is {VERSION}")
     return Interest(
         np.frombuffer(vector, "<f4").astype(np.float32),
         clock,
-        [Event(*fields) for fields in _EVENT.iter_unpack(events)],
+        _events(events) if version == VERSION else _events_1(events),
         [(time, review) for time, review in _REVIEW.iter_unpack(reviews)],
         {item: time for time, item in _SEEN.iter_unpack(seen)},
         {topic: (liked, disliked) for topic, (liked, disliked) in tastes.items()},
         applied,
     )
+
+
+def _events(data: bytes) -> list[Event]:
+    return [Event(*fields) for fields in _EVENT.iter_unpack(data)]
+
+
+def _events_1(data: bytes) -> list[Event]:
+    return [Event(time, 0, *fields) for time, *fields in _EVENT_1.iter_unpack(data)]
 
 
 def readable(interest: Interest) -> dict[str, object]:

@@ -64,9 +64,8 @@ def apply_analysis(interest: Interest, analysis: Analysis, rules: Rules) -> bool
         main = max(analysis.topics, key=lambda topic: topic.score, default=None)
         weight = rules.weights.get("review", 1.0) * value
         topic = hash16(main.id) if main else 0
-        _remember(
-            interest, analysis.time, review[1], analysis.item_id, "review", weight, topic, rules
-        )
+        event = (analysis.time, analysis.source.offset, review[1])
+        _remember(interest, event, analysis.item_id, "review", weight, topic, rules)
     return True
 
 
@@ -81,7 +80,8 @@ def apply_behaviour(
         return False
     _decay(interest, time, rules)
     weight = rules.weights.get(behaviour.kind, 0.0)
-    _remember(interest, time, event, behaviour.item_id, behaviour.kind, weight, 0, rules)
+    place = (time, offset, event)
+    _remember(interest, place, behaviour.item_id, behaviour.kind, weight, 0, rules)
     return True
 
 
@@ -106,19 +106,28 @@ def _decay(interest: Interest, time: float, rules: Rules) -> float:
 
 def _remember(
     interest: Interest,
-    time: float,
-    event: int,
+    place: tuple[float, int, int],
     item_id: str,
     kind: str,
     weight: float,
     topic: int,
     rules: Rules,
 ) -> None:
+    """`place`: the event's time, offset and id."""
+    time, offset, event = place
     item = hash64(item_id)
     # The ring stores 32-bit weights: rounding here keeps memory and disk the same.
     insort(
         interest.events,
-        Event(time, event, item, KINDS.index(kind), float(np.float32(weight)), topic),
+        Event(
+            time,
+            offset & 0xFFFFFFFF,
+            event,
+            item,
+            KINDS.index(kind),
+            float(np.float32(weight)),
+            topic,
+        ),
     )
     del interest.events[:-EVENTS]
     if kind in rules.seen:

@@ -25,6 +25,8 @@ class Catalogue:
         """Grows with every change that took effect."""
         self._rows: dict[int, int] = {}
         self._matrix = np.zeros((MIN_ROWS, dimensions), np.float32)
+        self._hashes = np.zeros(MIN_ROWS, np.uint64)
+        self._changed = np.zeros(MIN_ROWS, np.int64)
         self._pending: deque[tuple[str, ItemVector | None]] = deque()
 
     def __len__(self) -> int:
@@ -34,6 +36,15 @@ class Catalogue:
     def vectors(self) -> NDArray[np.float32]:
         """Unit vectors [items, dimensions]."""
         return self._matrix[: len(self.items)]
+
+    @property
+    def hashes(self) -> NDArray[np.uint64]:
+        """Hashes of the items' ids [items]."""
+        return self._hashes[: len(self.items)]
+
+    def changed(self, version: int) -> NDArray[np.int64]:
+        """Rows that have got another item or vector since a version. Only the last row is lost."""
+        return np.flatnonzero(self._changed[: len(self.items)] > version)
 
     def row(self, item: int) -> int | None:
         """The row of an item by the hash of its id."""
@@ -63,9 +74,17 @@ class Catalogue:
             row = self._rows[key] = len(self.items)
             self.items.append(entry.item)
             if row == len(self._matrix):
-                self._matrix = np.concatenate([self._matrix, np.zeros_like(self._matrix)])
+                self._matrix, self._hashes, self._changed = (
+                    np.concatenate([array, np.zeros_like(array)])
+                    for array in (self._matrix, self._hashes, self._changed)
+                )
+            self._hashes[row] = key
+            self._changed[row] = self.version
         self.items[row] = entry.item
-        self._matrix[row] = unpack(entry.vector)
+        vector = unpack(entry.vector)
+        if not np.array_equal(self._matrix[row], vector):
+            self._changed[row] = self.version
+        self._matrix[row] = vector
 
     def _drop(self, key: int) -> None:
         row = self._rows.pop(key, None)
@@ -75,4 +94,6 @@ class Catalogue:
         if row < len(self.items):
             self.items[row] = last
             self._matrix[row] = self._matrix[len(self.items)]
+            self._hashes[row] = self._hashes[len(self.items)]
+            self._changed[row] = self.version
             self._rows[hash64(last.item_id)] = row

@@ -4,11 +4,16 @@ Counted as it happens, without training: every event of a user raises the weight
 and the items of the events before it, less for each step between (`steps`). The weights live with
 the later item's record, whose trend tells them to every worker. They are statistics, not state:
 an event that comes late, or again after a crash, is paired with what the record holds then.
+
+Score of item i for a user whose events back from the newest are for items j(0), j(1), ...:
+log(1 + s / LEAST) / log(1 + MOST / LEAST) with s = sum of RECENT^k v(k) (w(i, j(k)) + w(j(k), i)) /
+sqrt(1 + the sum of all w(i, .)), so that what goes with everything does not come first for all;
+v grows with the value of the event from LOOK to 1.
 """
 
 import base64
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,19 +22,25 @@ from schemas import Reason, Trend
 from stream_app.identity import hash64
 from stream_app.interests.record import Event, Interest
 from stream_app.recommend.catalogue import Catalogue
+from stream_app.recommend.source import ALL, Rows, Source, top
 
 WINDOW = 10
 """Events back to which an event is paired, and from which a user is scored."""
 COUNTED = 0.8
 """What each step between two events takes from the weight of their pair."""
-RECENT = 0.6
+RECENT = 0.8
 """What each step back takes from the say of a user's event."""
-LEAST, MOST = 0.1, 1000.0
-"""Weights between which the score grows by their logarithm from 0 to 1."""
+LOOK = 0.6
+"""Say of an event of value 0, as a share of one of value 1."""
+LEAST, MOST = 0.05, 50.0
+"""Sums between which the score grows by their logarithm from 0 to 1."""
+FOLLOWERS = 256
+"""Most items kept that were taken after one: the heaviest."""
 MIN_WEIGHT = 1.0
 """Weight under which neighbours are no reason."""
 
 _PAIR = struct.Struct("<Qf")
+_PAIRS = np.dtype([("item", "<u8"), ("weight", "<f4")])
 
 
 def steps(events: Sequence[Event], event_id: int) -> list[tuple[int, float]]:
@@ -61,70 +72,161 @@ def pack(weights: Mapping[int, float]) -> str:
     return base64.b64encode(to_bytes(weights)).decode()
 
 
-def unpack(text: str) -> dict[int, float]:
-    """The reverse of `pack`."""
-    return from_bytes(base64.b64decode(text))
+class _Pairs:
+    """Other items of one item, by number, with the weight of each pair; at most FOLLOWERS."""
+
+    __slots__ = ("_others", "_size", "_weights")
+
+    def __init__(self) -> None:
+        self._others, self._weights = np.zeros(4, np.int32), np.zeros(4, np.float32)
+        self._size = 0
+
+    @property
+    def others(self) -> NDArray[np.int32]:
+        return self._others[: self._size]
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        return self._weights[: self._size]
+
+    def replace(self, others: NDArray[np.int32], weights: NDArray[np.float32]) -> None:
+        """These instead of all."""
+        self._others, self._weights, self._size = others, weights, len(others)
+
+    def set(self, other: int, weight: float) -> None:
+        """One pair's weight; the lightest goes where there is no room."""
+        places = np.flatnonzero(self.others == other)
+        if len(places):
+            place = int(places[0])
+        elif self._size < FOLLOWERS:
+            if self._size == len(self._others):
+                self._others = np.concatenate([self._others, np.zeros_like(self._others)])
+                self._weights = np.concatenate([self._weights, np.zeros_like(self._weights)])
+            place = self._size
+            self._size += 1
+        else:
+            place = int(self.weights.argmin())
+            if self.weights[place] >= weight:
+                return
+        self._others[place], self._weights[place] = other, weight
 
 
-class Neighbours:
-    """Weights of pairs, read both ways. `put` may be called from any thread."""
+def _weight(pairs: _Pairs, other: int) -> float:
+    return float(pairs.weights[pairs.others == other].sum())
+
+
+class Neighbours(Source):
+    """Weights of pairs, read both ways."""
 
     name = "neighbours"
 
     def __init__(self) -> None:
-        self._before: dict[int, dict[int, float]] = {}
+        # Items are numbered in the order in which they are met: rows of the catalogue move.
+        self._numbers: dict[int, int] = {}
+        self._before: list[_Pairs] = []
         """By item: the items taken before it."""
-        self._after: dict[int, dict[int, float]] = {}
+        self._after: list[_Pairs] = []
         """The same turned round."""
+        self._mass: list[float] = []
+        """By item: the sum of `before`."""
+        self._rows = np.zeros(0, np.int64)
+        self._version, self._count = -1, 0
 
     def put(self, trend: Trend) -> None:
-        """Take an item's newest trend; others are ignored."""
-        kind, _, item_id = trend.subject.partition(":")
-        if kind != "item":
-            return
-        item, before = hash64(item_id), unpack(trend.neighbours)
-        for other in self._before.get(item, {}).keys() - before.keys():
-            self._after[other].pop(item, None)
-        for other, weight in before.items():
-            self._after.setdefault(other, {})[item] = weight
-        self._before[item] = before
+        item = self._number(hash64(trend.subject.removeprefix("item:")))
+        pairs = np.frombuffer(base64.b64decode(trend.neighbours), _PAIRS)
+        others = np.array([self._number(h) for h in pairs["item"].tolist()], np.int32)
+        weights = pairs["weight"].astype(np.float32)
+        before = self._before[item]
+        gone = dict(zip(before.others.tolist(), before.weights.tolist(), strict=True))
+        for other, weight in zip(others.tolist(), weights.tolist(), strict=True):
+            if gone.pop(other, None) != weight:
+                self._after[other].set(item, weight)
+        for other in gone:
+            self._after[other].set(item, 0.0)
+        before.replace(others, weights)
+        self._mass[item] = float(weights.sum())
 
-    def score(self, users: Sequence[Interest], items: Catalogue) -> NDArray[np.float32]:
+    def score(
+        self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
+    ) -> NDArray[np.float32]:
         scores = np.zeros((len(users), len(items)), np.float32)
-        for row, user in zip(scores, users, strict=True):
-            for _, say, weights in self._pulls(user):
-                # A copy: the event loop may change the table while a thread scores.
-                for other, weight in list(weights.items()):
-                    place = items.row(other)
-                    if place is not None:
-                        row[place] += say * weight
-        shares: NDArray[np.float32] = np.log1p(scores / LEAST) / np.float32(np.log1p(MOST / LEAST))
-        return np.minimum(shares, np.float32(1))
+        for own, user in zip(scores, users, strict=True):
+            found, sums = self._sums(user, items)
+            own[found] = np.log1p(sums / LEAST) / np.log1p(MOST / LEAST)
+        return np.minimum(scores[:, rows], np.float32(1))
 
-    def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
-        wanted = [hash64(items.items[row].item_id) for row in rows]
-        total = np.zeros(len(rows))
-        best: list[tuple[float, int]] = [(0.0, 0)] * len(rows)
-        for source, say, weights in self._pulls(user):
-            if items.row(source) is None:
-                continue
-            for place, other in enumerate(wanted):
-                weight = say * weights.get(other, 0.0)
-                total[place] += weight
-                best[place] = max(best[place], (weight, source))
+    def candidates(
+        self, users: Sequence[Interest], items: Catalogue, count: int
+    ) -> list[NDArray[np.int64]]:
         return [
-            self._reason(best[place][1], items) if total[place] >= MIN_WEIGHT else None
-            for place in range(len(rows))
+            found[top(sums, count)] for found, sums in (self._sums(user, items) for user in users)
         ]
 
-    def _pulls(self, user: Interest) -> Iterator[tuple[int, float, Mapping[int, float]]]:
-        """Each recent item, newest first, its say, and the weights of its pairs."""
-        for step, event in enumerate(reversed(user.events[-WINDOW:])):
-            for table in (self._before, self._after):
-                yield event.item, RECENT**step, table.get(event.item, {})
+    def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
+        return [self._reason(user, row, items) for row in rows]
 
-    def _reason(self, item: int, items: Catalogue) -> Reason:
-        title = items.items[items.row(item) or 0].title
+    def _sums(
+        self, user: Interest, items: Catalogue
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Rows with a pair, and the sum of each."""
+        self._follow(items)
+        others, weights = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
+        for say, number, _ in self._recent(user):
+            for pairs in (self._before[number], self._after[number]):
+                others.append(pairs.others)
+                weights.append(pairs.weights * np.float32(say))
+        numbers, places = np.unique(np.concatenate(others), return_inverse=True)
+        sums = np.bincount(places, np.concatenate(weights), len(numbers)).astype(np.float32)
+        sums /= np.sqrt([1 + self._mass[number] for number in numbers.tolist()], dtype=np.float32)
+        rows = self._rows[numbers]
+        there = (rows >= 0) & (sums > 0)
+        return rows[there], sums[there]
+
+    def _recent(self, user: Interest) -> list[tuple[float, int, int]]:
+        """Say, number and hash of the items of the newest events; complaints have none, praise
+        has more than a look."""
+        recent = []
+        for step, event in enumerate(reversed(user.events[-WINDOW:])):
+            number = self._numbers.get(event.item)
+            if number is not None and event.value >= 0:
+                say = RECENT**step * (LOOK + (1 - LOOK) * min(event.value, 1.0))
+                recent.append((say, number, event.item))
+        return recent
+
+    def _number(self, item: int) -> int:
+        number = self._numbers.get(item)
+        if number is None:
+            number = self._numbers[item] = len(self._numbers)
+            self._before.append(_Pairs())
+            self._after.append(_Pairs())
+            self._mass.append(0.0)
+        return number
+
+    def _follow(self, items: Catalogue) -> None:
+        """Know the row of each number, -1 for an item that is not in the catalogue."""
+        met = len(self._rows)
+        if self._version == items.version and met == len(self._numbers):
+            return
+        known = list(self._numbers)
+        if len(items.changed(self._version)) or self._count != len(items):
+            met = 0
+        fresh = [-1 if (row := items.row(h)) is None else row for h in known[met:]]
+        self._rows = np.concatenate([self._rows[:met], np.array(fresh, np.int64)])
+        self._version, self._count = items.version, len(items)
+
+    def _reason(self, user: Interest, row: int, items: Catalogue) -> Reason | None:
+        wanted = self._numbers.get(int(items.hashes[row]))
+        if wanted is None:
+            return None
+        pulls = []
+        for say, number, item in self._recent(user):
+            if items.row(item) is not None:
+                both = (self._before[number], self._after[number])
+                pulls.append((say * sum(_weight(pairs, wanted) for pairs in both), item))
+        if sum(weight for weight, _ in pulls) < MIN_WEIGHT:
+            return None
+        title = items.items[items.row(max(pulls)[1]) or 0].title
         return Reason(
             self.name,
             f"often taken together with “{title}”, which you took lately",

@@ -1,5 +1,6 @@
 """What everybody wants lately: the baseline that is hard to beat."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,16 +10,15 @@ from schemas import Reason, Trend
 from stream_app.identity import hash64
 from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
+from stream_app.recommend.column import Column
+from stream_app.recommend.source import ALL, Rows, Source, top
 
 MIN_SHARE = 0.25
 """Of the most popular item's score, under which popularity is no reason."""
 
 
-class Popularity:
-    """Popularity of the items' trends, decayed to the newest trend.
-
-    The same for all users. `put` may be called from any thread.
-    """
+class Popularity(Source):
+    """Popularity of the items' trends, decayed to the newest trend. The same for all users."""
 
     name = "popularity"
 
@@ -26,21 +26,28 @@ class Popularity:
         """`half_life` in seconds."""
         self._half_life = half_life
         self._clock = 0.0
-        self._known: dict[int, tuple[float, float]] = {}
-        self._version = 0
-        self._cache: tuple[tuple[int, int], NDArray[np.float32]] | None = None
+        self._column = Column()
+        self._cache: tuple[object, NDArray[np.float32]] = (None, np.zeros(0, np.float32))
+        self._puts = 0
 
     def put(self, trend: Trend) -> None:
-        """Take an item's newest trend; others are ignored."""
-        kind, _, item_id = trend.subject.partition(":")
-        if kind == "item":
-            self._known[hash64(item_id)] = (trend.popularity, trend.time)
-            self._clock = max(self._clock, trend.time)
-            self._version += 1
+        self._clock = max(self._clock, trend.time)
+        self._puts += 1
+        if trend.popularity > 0:
+            # As a logarithm that no time changes: log2 of what it would have been at time 0.
+            level = math.log2(trend.popularity) + trend.time / self._half_life
+            self._column[hash64(trend.subject.removeprefix("item:"))] = level
 
-    def score(self, users: Sequence[Interest], items: Catalogue) -> NDArray[np.float32]:
-        scores = self._scores(items)
-        return np.broadcast_to(scores, (len(users), len(items)))
+    def score(
+        self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
+    ) -> NDArray[np.float32]:
+        scores = self._scores(items)[rows]
+        return np.broadcast_to(scores, (len(users), len(scores)))
+
+    def candidates(
+        self, users: Sequence[Interest], items: Catalogue, count: int
+    ) -> list[NDArray[np.int64]]:
+        return [top(self._scores(items), count)] * len(users)
 
     def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
         popular = Reason(self.name, "popular these days", "近期热门")
@@ -48,17 +55,11 @@ class Popularity:
 
     def _scores(self, items: Catalogue) -> NDArray[np.float32]:
         """log(1 + popularity) as a share of the highest, [items]; kept until something changes."""
-        version = (self._version, items.version)
-        if self._cache is None or self._cache[0] != version:
-            self._cache = (version, self._compute(items))
+        version = (self._puts, items.version)
+        if self._cache[0] != version:
+            level = self._column.read(items)
+            amount = np.where(level != 0, np.exp2(level - self._clock / self._half_life), 0.0)
+            scores = np.log1p(amount).astype(np.float32)
+            highest = scores.max(initial=0.0)
+            self._cache = (version, scores / highest if highest > 0 else scores)
         return self._cache[1]
-
-    def _compute(self, items: Catalogue) -> NDArray[np.float32]:
-        scores = np.zeros(len(items), np.float32)
-        for item, (popularity, time) in list(self._known.items()):
-            row = items.row(item)
-            if row is not None:
-                scores[row] = popularity * 0.5 ** ((self._clock - time) / self._half_life)
-        scores = np.log1p(scores)
-        top = scores.max(initial=0.0)
-        return scores / top if top > 0 else scores

@@ -6,21 +6,44 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import Reason
+from schemas import Reason, Trend
 from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
 
+Rows = NDArray[np.int64] | slice
+"""Rows of the catalogue."""
+ALL = slice(None)
+
 
 class Source(Protocol):
-    """Scores users against items, and says why."""
+    """Scores users against items, and says why. One thread calls it."""
 
     @property
     def name(self) -> str: ...
 
-    def score(self, users: Sequence[Interest], items: Catalogue) -> NDArray[np.float32]:
-        """Scores [users, items] in −1…1; 0 where the source knows nothing."""
+    def put(self, trend: Trend) -> None:
+        """Take the newest trend of an item."""
+        return None
+
+    def score(
+        self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
+    ) -> NDArray[np.float32]:
+        """Scores [users, rows] in −1…1; 0 where the source knows nothing."""
         ...
+
+    def candidates(
+        self, users: Sequence[Interest], items: Catalogue, count: int
+    ) -> list[NDArray[np.int64]]:
+        """For each user rows that score high here, about `count`, in no order; none by default."""
+        return [np.empty(0, np.int64) for _ in users]
 
     def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
         """Why the item of each row, by evidence in the user's record or of the item itself."""
         ...
+
+
+def top(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Columns of the `count` highest of each row, in no order; of [columns] or [rows, columns]."""
+    if scores.shape[-1] <= count:
+        return np.broadcast_to(np.arange(scores.shape[-1]), scores.shape)
+    return np.argpartition(scores, -count, axis=-1)[..., -count:]

@@ -41,7 +41,8 @@ def test_the_interleaving_of_partitions_does_not_matter(seed: int, count: int) -
     for state in orders:
         for counts in state["windows"].values():  # type: ignore[attr-defined]
             counts["intensity"] = round(counts["intensity"], 6)
-        state["popularity"] = round(state["popularity"], 6)  # type: ignore[call-overload]
+        for name in ("popularity", "opinions", "opinion"):
+            state[name] = round(state[name], 6)  # type: ignore[call-overload]
     assert orders[0] == orders[1]
 
 

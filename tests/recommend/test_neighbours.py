@@ -1,5 +1,7 @@
 """Pairs of items taken one after the other: counted, kept, scored, told."""
 
+import base64
+
 import numpy as np
 import pytest
 from checkerboard import catalogue
@@ -20,13 +22,15 @@ from stream_app.interests.record import Interest, empty
 from stream_app.interests.update import Rules, apply_behaviour
 from stream_app.recommend.neighbours import (
     COUNTED,
+    FOLLOWERS,
     LEAST,
+    LOOK,
     MOST,
     RECENT,
     Neighbours,
+    from_bytes,
     pack,
     steps,
-    unpack,
 )
 
 RULES = Rules({"view": 0.2}, 1e6, frozenset())
@@ -65,7 +69,7 @@ def test_a_subject_keeps_the_heaviest_pairs_and_repeats_count_once() -> None:
     assert min(subject.neighbours.values()) == MOST_NEIGHBOURS - NEIGHBOURS + 2
     assert decode(encode(subject)).neighbours == subject.neighbours
     told = trend("item:x", subject, WINDOWS, None)
-    assert unpack(told.neighbours) == subject.neighbours
+    assert from_bytes(base64.b64decode(told.neighbours)) == subject.neighbours
 
 
 def told(item: str, **before: float) -> Trend:
@@ -73,16 +77,32 @@ def told(item: str, **before: float) -> Trend:
     return Trend(f"item:{item}", 0, 1, 0, 0, 0, 0, [], 0.0, 0.0, [], neighbours=weights)
 
 
+def said(scores: np.ndarray) -> np.ndarray:
+    """The sums that scores stand for."""
+    return LEAST * np.expm1(scores * np.log1p(MOST / LEAST))
+
+
 def test_both_directions_count_and_recent_events_say_more() -> None:
     items, neighbours = catalogue(), Neighbours()
     neighbours.put(told("i1", i0=2.0, i2=2.0))
     neighbours.put(told("i0", i3=4.0))
     (scores,) = neighbours.score([viewer("i1", "i0")], items)
-    raw = LEAST * np.expm1(scores * np.log1p(MOST / LEAST))
-    assert raw[[1, 3, 0, 2]] == pytest.approx([2.0, 4.0, 2 * RECENT, 2 * RECENT], rel=1e-4)
+    look = LOOK + (1 - LOOK) * 0.2
+    one, zero = np.sqrt(1 + 4), np.sqrt(1 + 4)
+    raw = said(scores)
+    expected = [2.0 / one, 4.0, 2 * RECENT / zero, 2 * RECENT]
+    assert raw[[1, 3, 0, 2]] == pytest.approx(np.array(expected) * look, rel=1e-4)
     assert not raw[4:].any()
     why = neighbours.reasons(viewer("i1", "i0"), [3, 2, 5], items)
     assert [reason and "Item 0" in reason.en for reason in why] == [True, False, None]
+
+
+def test_what_goes_with_everything_counts_less() -> None:
+    items, neighbours = catalogue(), Neighbours()
+    neighbours.put(told("i1", i0=2.0, **{f"i{n}": 5.0 for n in range(4, 12)}))
+    neighbours.put(told("i2", i0=2.0))
+    (scores,) = neighbours.score([viewer("i0")], items)
+    assert scores[2] > scores[1] > 0
 
 
 def test_a_newer_trend_replaces_the_older() -> None:
@@ -91,4 +111,14 @@ def test_a_newer_trend_replaces_the_older() -> None:
     neighbours.put(told("i1", i0=MOST))
     assert not neighbours.score([viewer("i2")], items).any()
     (scores,) = neighbours.score([viewer("i0")], items)
-    assert scores[1] == pytest.approx(1.0)
+    assert scores[1] > 0.6
+
+
+def test_of_many_followers_the_heaviest_are_kept() -> None:
+    items, neighbours = catalogue(), Neighbours()
+    for number in range(2 * FOLLOWERS):
+        neighbours.put(told(f"f{number}", i0=1.0))
+    neighbours.put(told("i1", i0=2.0))
+    neighbours.put(told("i2", i0=0.5))
+    (scores,) = neighbours.score([viewer("i0")], items)
+    assert scores[1] > 0 and not scores[2]

@@ -99,33 +99,54 @@ class ItemKNN:
 class EASE:
     """Item weights of a ridge regression without diagonal in closed form (Steck, WWW 2019).
 
-    `fade`: what each step back in the history counts less; 1: all alike.
+    `fade`: what each step back in the history counts less; 1: all alike. Fitted again to a log
+    that has grown, it updates the inverse by the rows of the users who did something (Woodbury).
     """
 
     def __init__(self, ridge: float = 200.0, fade: float = 1.0) -> None:
         self.name = "ease" if fade == 1 else "ease_recent"
         self._ridge = ridge
         self._fade = fade
+        self._ones: scipy.sparse.csr_matrix | None = None
 
     def fit(self, log: Log) -> None:
         ones = matrix(log)
-        self._known = np.flatnonzero(np.asarray(ones.sum(0)).ravel())
-        ones = ones[:, self._known]
-        gram = np.asarray((ones.T @ ones).todense(), np.float32)
+        if self._ones is None:
+            self._inverse = self._inverted(ones)
+        else:
+            self._update(self._ones, ones)
+        self._ones = ones
+
+    def _inverted(self, ones: scipy.sparse.csr_matrix) -> NDArray[np.float64]:
+        """(X'X + ridge I)^-1 [items, items]; of an item nobody liked only the diagonal is there."""
+        known = np.flatnonzero(np.asarray(ones.sum(0)).ravel())
+        gram = np.asarray((ones[:, known].T @ ones[:, known]).todense(), np.float64)
         gram[np.diag_indices(len(gram))] += self._ridge
-        inverse = scipy.linalg.inv(gram, overwrite_a=True)
-        weights = -inverse / np.diag(inverse)
-        weights[np.diag_indices(len(weights))] = 0
-        self._weights = weights
-        self._place = np.full(len(log.items), -1)
-        self._place[self._known] = np.arange(len(self._known))
+        inverse = np.zeros((ones.shape[1], ones.shape[1]))
+        np.fill_diagonal(inverse, 1 / self._ridge)
+        inverse[np.ix_(known, known)] = scipy.linalg.inv(gram, overwrite_a=True)
+        return inverse
+
+    def _update(self, old: scipy.sparse.csr_matrix, new: scipy.sparse.csr_matrix) -> None:
+        users = np.flatnonzero(np.asarray((new != old).sum(1)).ravel())
+        if not len(users):
+            return
+        # X'X loses the outer products of the users' old rows and gains those of their new ones.
+        rows = scipy.sparse.vstack([old[users], new[users]]).tocsr()
+        signs = np.repeat([-1.0, 1.0], len(users))
+        across = rows @ self._inverse
+        inner = np.diag(signs) + across @ rows.T
+        scipy.linalg.blas.dgemm(
+            -1.0, across.T, np.linalg.solve(inner, across), 1.0, self._inverse.T,
+            overwrite_c=True,
+        )  # fmt: skip
 
     def score(self, history: Sequence[int]) -> Scores:
-        places = self._place[list(history)]
-        faded = self._fade ** np.arange(len(history), dtype=np.float32)[::-1]
-        scores = np.zeros(len(self._place), np.float32)
-        scores[self._known] = faded[places >= 0] @ self._weights[places[places >= 0]]
-        return scores
+        faded = self._fade ** np.arange(len(history), dtype=np.float64)[::-1]
+        rows = self._inverse[list(history)]
+        # An item gives no weight to itself.
+        rows[np.arange(len(history)), list(history)] = 0
+        return np.asarray(-(faded @ rows) / np.diag(self._inverse), np.float32)
 
 
 class IALS:
@@ -137,9 +158,16 @@ class IALS:
     def __init__(
         self, factors: int = 64, ridge: float = 0.01, alpha: float = 10.0, iterations: int = 15
     ) -> None:
+        self.ridge, self.alpha = ridge, alpha
         self._options = {
             "factors": factors, "regularization": ridge, "alpha": alpha, "iterations": iterations,
         }  # fmt: skip
+
+    @property
+    def factors(self) -> Scores:
+        """Of the items [items, factors]."""
+        factors: Scores = self._model.item_factors
+        return factors
 
     def fit(self, log: Log) -> None:
         from implicit.als import AlternatingLeastSquares

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
+from stream_app.interests.update import DAY
 from stream_app.recommend import offline
 from stream_app.recommend.offline import protocol as protocols
 from stream_app.recommend.offline.baselines import Baseline, Scores
@@ -32,24 +33,36 @@ class Judged(Protocol):
 
 
 class Frozen:
-    """A baseline with the histories of all users."""
+    """A baseline with the histories of all users; frozen at the split, or retrained `daily`."""
 
-    def __init__(self, baseline: Baseline) -> None:
+    def __init__(self, baseline: Baseline, *, daily: bool = False) -> None:
         self.name = baseline.name
         self._baseline = baseline
+        self._daily = daily
+        self._day = 0.0
+        self._grown: tuple[Log, int] | None = None
         self._histories: dict[int, list[int]] = defaultdict(list)
 
     def fit(self, training: Log) -> None:
+        self._training = training
+        self._day = training.time[-1] // DAY
         self._baseline.fit(training)
         for row in range(len(training)):
-            self.observe(training, row)
+            self._remember(training, row)
 
     def observe(self, log: Log, row: int) -> None:
-        if log.positive[row]:
-            self._histories[int(log.user[row])].append(int(log.item[row]))
+        self._remember(log, row)
+        self._grown = (log, row + 1)
 
     def score(self, user: int, now: float) -> Scores:
+        if self._daily and self._grown is not None and now // DAY > self._day:
+            self._day = now // DAY
+            self._baseline.fit(self._training.joined(*self._grown))
         return self._baseline.score(self._histories.get(user, []))
+
+    def _remember(self, log: Log, row: int) -> None:
+        if log.positive[row]:
+            self._histories[int(log.user[row])].append(int(log.item[row]))
 
 
 def evaluate(log: Log, protocol: offline.Protocol, models: Sequence[Judged]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import csv
 import gzip
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 POSITIVE = 4.0
 """Least stars of an interaction that a recommender should have foreseen."""
+PRAISE = 0.2
+"""Least intensity of one without stars."""
 
 # Names under which common data sets keep each field; the first that a file has is taken.
 FIELDS = {
@@ -44,6 +46,19 @@ class Interaction:
     stars: float | None = None
     text: str = ""
     kind: str = "review"
+    intensity: float | None = None
+    """Of the text, where a model has read it."""
+    vector: str = ""
+    """The text's embedding, likewise, in base64."""
+
+    @property
+    def positive(self) -> bool:
+        """Whether a recommender should have foreseen it."""
+        if self.stars is not None:
+            return self.stars >= POSITIVE
+        if self.intensity is not None:
+            return self.intensity >= PRAISE
+        return self.kind != "hide"
 
 
 @dataclass(frozen=True)
@@ -76,9 +91,23 @@ class Log:
             self.users, self.items, [self.interactions[row] for row in rows],
         )  # fmt: skip
 
+    def joined(self, later: "Log", end: int) -> "Log":
+        """This log and the first `end` interactions of a later one with the same numbers."""
+        more = later.before(end)
+        return Log(
+            np.concatenate([self.time, more.time]), np.concatenate([self.user, more.user]),
+            np.concatenate([self.item, more.item]),
+            np.concatenate([self.positive, more.positive]), self.users, self.items,
+            [*self.interactions, *more.interactions],
+        )  # fmt: skip
+
+    def only_text(self) -> "Log":
+        """The same interactions without what is known besides their texts: their stars."""
+        return replace(self, interactions=[replace(i, stars=None) for i in self.interactions])
+
 
 def log_of(interactions: Iterable[Interaction]) -> Log:
-    """The log of interactions in any order. Those without stars count as positive."""
+    """The log of interactions in any order."""
     ordered = sorted(interactions, key=lambda i: (i.time, _as_number(i.user), _as_number(i.item)))
     users = sorted({i.user for i in ordered}, key=_as_number)
     items = sorted({i.item for i in ordered}, key=_as_number)
@@ -88,7 +117,7 @@ def log_of(interactions: Iterable[Interaction]) -> Log:
         np.array([i.time for i in ordered], np.float64),
         np.array([user_number[i.user] for i in ordered], np.int64),
         np.array([item_number[i.item] for i in ordered], np.int64),
-        np.array([i.stars is None or i.stars >= POSITIVE for i in ordered], bool),
+        np.array([i.positive for i in ordered], bool),
         users,
         items,
         ordered,

@@ -1,0 +1,89 @@
+"""Items that people of the same taste like: factors learnt from a log, the user folded in.
+
+Items have the factors of an implicit-feedback matrix factorisation (Hu, Koren and Volinsky, ICDM
+2008), written by `stream-app recommend train`. A user's is the closed-form solution for the items
+liked lately, x = (G + r I + sum (c - 1) y y')^-1 sum c y, so every event counts at once.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas import Reason
+from stream_app.interests.record import Interest
+from stream_app.recommend.bundle import Recommender
+from stream_app.recommend.catalogue import Catalogue
+from stream_app.recommend.source import ALL, Rows, Source, top
+from stream_app.recommend.table import Table
+
+FADE = 0.8
+"""What each liked event back takes from the confidence of the one before it in time."""
+MIN_SHARE = 0.05
+"""Of the score 1, under which what one event adds is no reason."""
+
+
+class Collaborative(Source):
+    """Product of user factor and item factor: near 1 for an item that such users like."""
+
+    name = "collaborative"
+
+    def __init__(self, trained: Recommender) -> None:
+        config = trained.config
+        self._table = Table(trained.items, trained.factors, trained.place, added=False)
+        self._base = trained.gram + config.ridge * np.eye(len(trained.gram), dtype=np.float32)
+        self._alpha = config.alpha
+
+    def score(
+        self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
+    ) -> NDArray[np.float32]:
+        table = self._table.read(items)
+        factors = np.stack([self._fold_in(user, items, table)[0] for user in users])
+        scores: NDArray[np.float32] = np.clip(factors @ table[rows].T, -1, 1)
+        return scores
+
+    def candidates(
+        self, users: Sequence[Interest], items: Catalogue, count: int
+    ) -> list[NDArray[np.int64]]:
+        return list(top(self.score(users, items), count))
+
+    def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
+        table = self._table.read(items)
+        _, liked, shares = self._fold_in(user, items, table)
+        if not liked:
+            return [None for _ in rows]
+        # The score is the sum of what each liked item adds: y' A^-1 c y.
+        added = table[list(rows)] @ shares.T
+        best = added.argmax(1)
+        return [
+            self._like(liked[place], items)
+            if own[place] >= MIN_SHARE and self._table.trained(int(items.hashes[row]))
+            else None
+            for row, own, place in zip(rows, added, best, strict=True)
+        ]
+
+    def _fold_in(
+        self, user: Interest, items: Catalogue, table: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], list[int], NDArray[np.float32]]:
+        """The user's factor [factors]; rows of the liked items, and what each adds [liked,
+        factors]."""
+        liked: dict[int, float] = {}
+        for event in reversed(user.events):
+            row = items.row(event.item)
+            if event.value > 0 and row is not None and row not in liked:
+                liked[row] = 1 + (self._alpha - 1) * FADE ** len(liked)
+        if not liked:
+            return np.zeros(table.shape[1], np.float32), [], np.zeros((0, 0), np.float32)
+        own = table[list(liked)]
+        confidence = np.array(list(liked.values()), np.float32)
+        system = self._base + (own.T * (confidence - 1)) @ own
+        shares = np.linalg.solve(system, (own.T * confidence)).T.astype(np.float32)
+        return shares.sum(0), list(liked), shares
+
+    def _like(self, row: int, items: Catalogue) -> Reason:
+        title = items.items[row].title
+        return Reason(
+            self.name,
+            f"people who like “{title}”, as you do, like it too",
+            f"和你一样喜欢“{title}”的人也喜欢",
+        )

@@ -1,0 +1,75 @@
+"""What the topics hold, as a log: analyses and behaviours, and the items with their embeddings."""
+
+from collections.abc import AsyncIterator
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+import schemas
+from schemas import Analysis, Behaviour, Invalid, ItemVector
+from stream_app.recommend.offline.log import Interaction, Log, LogError, log_of
+from stream_app.settings import Settings, security
+from stream_app.topics import LARGE, full_name
+
+
+async def read(settings: Settings) -> tuple[Log, dict[str, ItemVector]]:
+    """The log of all that is kept, an event that was sent twice once, and the items by id.
+
+    Raises LogError where there is nothing, KafkaError.
+    """
+    interactions: dict[str, Interaction] = {}
+    async for _, value, _ in _whole(settings, "analyses"):
+        if value is not None:
+            analysis = schemas.decode(value, Analysis)
+            if analysis.item_id is not None:
+                interactions[f"review {analysis.id}"] = Interaction(
+                    analysis.time, analysis.user_id, analysis.item_id, analysis.stars,
+                    intensity=analysis.intensity, vector=analysis.vector,
+                )  # fmt: skip
+    async for _, value, time in _whole(settings, "behaviours"):
+        try:
+            done = schemas.decode(value, Behaviour)
+        except Invalid:
+            continue  # it is among the dead letters already
+        when = time if done.time is None else done.time
+        event = done.event_id or f"{done.user_id} {when} {done.item_id}"
+        interactions[f"behaviour {event}"] = Interaction(
+            when, done.user_id, done.item_id, kind=done.kind
+        )
+    items: dict[str, ItemVector] = {}
+    async for key, value, _ in _whole(settings, "item-vectors"):
+        if value is not None:
+            entry = schemas.decode(value, ItemVector)
+            items[entry.item.item_id] = entry
+        elif key is not None:
+            items.pop(key.decode(), None)
+    if not interactions:
+        raise LogError("the topics analyses and behaviours hold nothing about items yet")
+    return log_of(interactions.values()), items
+
+
+async def _whole(
+    settings: Settings, topic: str
+) -> AsyncIterator[tuple[bytes | None, bytes | None, float]]:
+    """Key, value and time of every message that a topic holds now."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.broker,
+        fetch_max_wait_ms=settings.fetch_wait_ms,
+        max_partition_fetch_bytes=LARGE,
+        **security(settings),
+    )
+    await consumer.start()
+    try:
+        partitions = [
+            TopicPartition(full_name(settings, topic), number)
+            for number in range(settings.partitions)
+        ]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        ends = await consumer.end_offsets(partitions)
+        while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
+            found = await consumer.getmany(timeout_ms=settings.fetch_wait_ms)
+            for messages in found.values():
+                for message in messages:
+                    yield message.key, message.value, message.timestamp / 1000
+    finally:
+        await consumer.stop()

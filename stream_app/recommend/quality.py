@@ -1,0 +1,45 @@
+"""What reviews say of an item, whoever reads it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas import Reason, Trend
+from stream_app.identity import hash64
+from stream_app.interests.record import Interest
+from stream_app.recommend.catalogue import Catalogue
+from stream_app.recommend.column import Column
+from stream_app.recommend.source import ALL, Rows, Source
+
+PRIOR = 5.0
+"""Reviews of no opinion that every item starts with: few real ones say little."""
+MIN_OPINION, MIN_REVIEWS = 0.3, 2.0
+"""Mean opinion and decayed number of reviews from which quality is a reason."""
+
+
+class Quality(Source):
+    """Mean opinion of an item's reviews, drawn to 0 where they are few. The same for all users."""
+
+    name = "quality"
+
+    def __init__(self) -> None:
+        self._opinion, self._count = Column(), Column()
+
+    def put(self, trend: Trend) -> None:
+        item = hash64(trend.subject.removeprefix("item:"))
+        self._opinion[item] = trend.opinion
+        self._count[item] = trend.opinions
+
+    def score(
+        self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
+    ) -> NDArray[np.float32]:
+        opinion, count = self._opinion.read(items)[rows], self._count.read(items)[rows]
+        scores = (opinion * count / (count + PRIOR)).astype(np.float32)
+        return np.broadcast_to(scores, (len(users), len(scores)))
+
+    def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
+        praised = Reason(self.name, "its reviews praise it", "评论多为称赞")
+        opinion, count = self._opinion.read(items)[rows], self._count.read(items)[rows]
+        enough = (opinion >= MIN_OPINION) & (count >= MIN_REVIEWS)
+        return [praised if row else None for row in enough.tolist()]

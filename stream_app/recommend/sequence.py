@@ -1,0 +1,119 @@
+"""What comes next after the user's latest events, by an LSTM over them in ONNX Runtime.
+
+The graph turns a ring of events (item, kind, value, time since the one before) into a vector q;
+an item's score is the product of q with the item's own (see `offline/sequences.py`).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from models.bundle import BundleError
+from schemas import Reason
+from stream_app.interests.record import KINDS, Event, Interest
+from stream_app.recommend.bundle import Recommender
+from stream_app.recommend.catalogue import Catalogue
+from stream_app.recommend.source import ALL, Rows, Source, top
+from stream_app.recommend.table import Table
+
+LATEST = 5
+"""Newest events of which each is left out once to find the one that counts most."""
+MIN_FALL = 0.02
+"""Fall of the score without an event from which the event is a reason."""
+
+
+class Sequential(Source):
+    """Product of q and an item's vector, as a share of what is high in training."""
+
+    name = "sequence"
+
+    def __init__(self, trained: Recommender) -> None:
+        """Raises BundleError where the graph does not load or numbers other kinds of events."""
+        if tuple(trained.config.kinds) != KINDS:
+            raise BundleError(f"{trained.version}: kinds are {trained.config.kinds}, not {KINDS}")
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        try:
+            self._session = ort.InferenceSession(
+                trained.graph, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            raise BundleError(f"{trained.version}: sequence.onnx: {error}") from error
+        self._table = Table(trained.items, trained.own, trained.project, added=True)
+        self._scale = trained.config.scale
+
+    def score(
+        self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
+    ) -> NDArray[np.float32]:
+        table = self._table.read(items)
+        asked = self._ask([_known(user, items) for user in users], items, table)
+        scores: NDArray[np.float32] = np.clip(asked @ table[rows].T / self._scale, -1, 1)
+        return scores
+
+    def candidates(
+        self, users: Sequence[Interest], items: Catalogue, count: int
+    ) -> list[NDArray[np.int64]]:
+        return list(top(self.score(users, items), count))
+
+    def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
+        table = self._table.read(items)
+        events = _known(user, items)
+        last = list(range(max(0, len(events) - LATEST), len(events)))
+        if not last:
+            return [None for _ in rows]
+        without = [events[:place] + events[place + 1 :] for place in last]
+        scores = self._ask([events, *without], items, table) @ table[list(rows)].T / self._scale
+        falls = np.minimum(scores[0], 1) - scores[1:]
+        return [
+            self._after(events[last[place]], items) if own[place] >= MIN_FALL else None
+            for own, place in zip(falls.T, falls.argmax(0), strict=True)
+        ]
+
+    def _ask(
+        self,
+        histories: Sequence[list[Event]],
+        items: Catalogue,
+        table: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """q of each history [histories, width]; zero for an empty one."""
+        asked = np.zeros((len(histories), table.shape[1]), np.float32)
+        filled = [number for number, events in enumerate(histories) if events]
+        if not filled:
+            return asked
+        steps = max(len(histories[number]) for number in filled)
+        shape = (len(filled), steps)
+        rows, kinds = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        values, apart = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        for place, number in enumerate(filled):
+            events = histories[number]
+            end = len(events)
+            rows[place, :end] = [items.row(event.item) or 0 for event in events]
+            kinds[place, :end] = [event.kind for event in events]
+            values[place, :end] = [event.value for event in events]
+            apart[place, :end] = gaps(np.array([event.time for event in events]))
+        lengths = np.array([len(histories[number]) for number in filled], np.int32)
+        feeds = {
+            "items": table[rows], "kinds": kinds, "values": values, "gaps": apart,
+            "lengths": lengths,
+        }  # fmt: skip
+        (asked[filled],) = self._session.run(["asked"], feeds)
+        return asked
+
+    def _after(self, event: Event, items: Catalogue) -> Reason:
+        title = items.items[items.row(event.item) or 0].title
+        return Reason(
+            self.name,
+            f"what people turn to after “{title}”, one of your latest",
+            f"人们在“{title}”（你最近的动作之一）之后常选的",
+        )
+
+
+def gaps(times: NDArray[np.float64]) -> NDArray[np.float32]:
+    """log(1 + hours since the event before) [events]; 0 for the first."""
+    return np.log1p(np.diff(times, prepend=times[:1]) / 3600).astype(np.float32)
+
+
+def _known(user: Interest, items: Catalogue) -> list[Event]:
+    return [event for event in user.events if items.row(event.item) is not None]
