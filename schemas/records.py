@@ -142,6 +142,8 @@ class Recommendations(Struct, frozen=True, omit_defaults=True):
     """Last offset applied of each source, by `topic/partition`."""
     removed: dict[str, int] = field(default_factory=dict)
     """How many items policy took out, by rule."""
+    withheld: dict[str, list[str]] = field(default_factory=dict)
+    """The best three of them that would have stood in the list, by rule."""
 
 
 class Evidence(Struct, frozen=True, omit_defaults=True):

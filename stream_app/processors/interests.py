@@ -68,8 +68,15 @@ class Interests:
         ranked = self._hybrid.recommend([u.interest for u in users.values()], self._catalogue)
         records = letters
         states = []
-        for (user_id, user), (items, removed) in zip(users.items(), ranked, strict=True):
-            value = Recommendations(user_id, items, user.cause, user.interest.applied, removed)
+        for (user_id, user), found in zip(users.items(), ranked, strict=True):
+            value = Recommendations(
+                user_id,
+                found.items,
+                user.cause,
+                user.interest.applied,
+                dict(found.removed),
+                dict(found.withheld),
+            )
             records.append(
                 Record("recommendations", user_id.encode(), schemas.encode(value), user.headers)
             )

@@ -77,6 +77,8 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
 
     blocked: list[Name] = field(default_factory=list)
     """Ids of items, categories or sellers."""
+    unsafe: list[Name] = field(default_factory=list)
+    """Tags of items that this profile's readers must not be shown: for adults, recalled."""
     per_category: Limit | None = None
     per_seller: Limit | None = None
     """Most items of one category or seller in a list."""

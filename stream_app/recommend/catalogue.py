@@ -27,6 +27,7 @@ class Catalogue:
         self._matrix = np.zeros((MIN_ROWS, dimensions), np.float32)
         self._hashes = np.zeros(MIN_ROWS, np.uint64)
         self._changed = np.zeros(MIN_ROWS, np.int64)
+        self._put = np.zeros(MIN_ROWS, np.int64)
         self._pending: deque[tuple[str, ItemVector | None]] = deque()
 
     def __len__(self) -> int:
@@ -45,6 +46,10 @@ class Catalogue:
     def changed(self, version: int) -> NDArray[np.int64]:
         """Rows that have got another item or vector since a version. Only the last row is lost."""
         return np.flatnonzero(self._changed[: len(self.items)] > version)
+
+    def put_since(self, version: int) -> NDArray[np.int64]:
+        """Rows of which anything may have changed since a version."""
+        return np.flatnonzero(self._put[: len(self.items)] > version)
 
     def row(self, item: int) -> int | None:
         """The row of an item by the hash of its id."""
@@ -74,13 +79,14 @@ class Catalogue:
             row = self._rows[key] = len(self.items)
             self.items.append(entry.item)
             if row == len(self._matrix):
-                self._matrix, self._hashes, self._changed = (
+                self._matrix, self._hashes, self._changed, self._put = (
                     np.concatenate([array, np.zeros_like(array)])
-                    for array in (self._matrix, self._hashes, self._changed)
+                    for array in (self._matrix, self._hashes, self._changed, self._put)
                 )
             self._hashes[row] = key
             self._changed[row] = self.version
         self.items[row] = entry.item
+        self._put[row] = self.version
         vector = unpack(entry.vector)
         if not np.array_equal(self._matrix[row], vector):
             self._changed[row] = self.version
@@ -95,5 +101,5 @@ class Catalogue:
             self.items[row] = last
             self._matrix[row] = self._matrix[len(self.items)]
             self._hashes[row] = self._hashes[len(self.items)]
-            self._changed[row] = self.version
+            self._changed[row] = self._put[row] = self.version
             self._rows[hash64(last.item_id)] = row

@@ -1,6 +1,7 @@
 """All sources in one ranking."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from schemas import Part, Recommendation, Trend
 from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
-from stream_app.recommend.policy import Choice, Rules, choose
+from stream_app.recommend.policy import Policy, Rules
 from stream_app.recommend.source import ALL, Rows, Source
 
 WEIGHTS: Mapping[str, float] = {
@@ -19,6 +20,15 @@ WHOLE = 4_000
 """Items up to which all are scored; of more, only what some source proposes."""
 PROPOSED = 100
 """Items that each source proposes for a user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A user's list, and what policy kept out of it."""
+
+    items: list[Recommendation] = field(default_factory=list)
+    removed: Mapping[str, int] = field(default_factory=dict)
+    withheld: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 class Hybrid:
@@ -33,8 +43,7 @@ class Hybrid:
     ) -> None:
         """`weights` by the sources' names; a source without weight is left out."""
         self._sources = [source for source in sources if weights.get(source.name, 0.0) > 0]
-        self._rules = rules
-        self._count = count
+        self._policy = Policy(rules, count)
         self._weights = weights
         self._trends: dict[str, Trend] = {}
 
@@ -51,26 +60,23 @@ class Hybrid:
             for source in self._sources:
                 source.put(trend)
 
-    def recommend(
-        self, users: Sequence[Interest], items: Catalogue
-    ) -> list[tuple[list[Recommendation], dict[str, int]]]:
-        """For each user the ranked items, and how many items policy removed by rule."""
+    def recommend(self, users: Sequence[Interest], items: Catalogue) -> list[Ranked]:
+        """For each user the ranked items, and what policy kept out."""
         self.refresh()
         if not len(items) or not users:
-            return [([], {}) for _ in users]
+            return [Ranked() for _ in users]
         if len(items) <= WHOLE:
+            rows = np.arange(len(items))
             scores = self.scores(users, items)
             return [
-                self._result(user, scores[:, number], ALL, items)
+                self._result(user, rows, scores[:, number], items)
                 for number, user in enumerate(users)
             ]
         proposed = [source.candidates(users, items, PROPOSED) for source in self._sources]
         results = []
-        for user, *rows in zip(users, *proposed, strict=True):
-            union = np.unique(np.concatenate(rows))
-            results.append(
-                self._result(user, self.scores([user], items, union)[:, 0], union, items)
-            )
+        for user, *found in zip(users, *proposed, strict=True):
+            rows = np.unique(np.concatenate(found))
+            results.append(self._result(user, rows, self.scores([user], items, rows)[:, 0], items))
         return results
 
     def scores(
@@ -80,23 +86,26 @@ class Hybrid:
         return np.stack([source.score(users, items, rows) for source in self._sources])
 
     def _result(
-        self, user: Interest, scores: NDArray[np.float32], rows: Rows, items: Catalogue
-    ) -> tuple[list[Recommendation], dict[str, int]]:
-        """The choice by scores [sources, rows]."""
+        self,
+        user: Interest,
+        rows: NDArray[np.int64],
+        scores: NDArray[np.float32],
+        items: Catalogue,
+    ) -> Ranked:
+        """The list by scores [sources, rows]."""
         say = np.array([self._weights[source.name] for source in self._sources], np.float32)
-        total = np.full(len(items), -np.inf, np.float32)
-        total[rows] = say @ scores
-        choice = choose(user, total, items, self._rules, self._count)
-        places = np.searchsorted(rows, choice.rows) if not isinstance(rows, slice) else choice.rows
-        return self._explain(user, choice, scores[:, places], items), choice.removed
+        choice = self._policy.choose(user, rows, say @ scores, items)
+        chosen = rows[choice.places].tolist()
+        ranked = self._explain(user, chosen, scores[:, choice.places], items)
+        return Ranked(ranked, choice.removed, choice.withheld)
 
     def _explain(
-        self, user: Interest, choice: Choice, scores: NDArray[np.float32], items: Catalogue
+        self, user: Interest, rows: list[int], scores: NDArray[np.float32], items: Catalogue
     ) -> list[Recommendation]:
-        """`scores` [sources, chosen rows]."""
-        reasons = [source.reasons(user, choice.rows, items) for source in self._sources]
+        """`scores` [sources, rows]."""
+        reasons = [source.reasons(user, rows, items) for source in self._sources]
         explained = []
-        for place, row in enumerate(choice.rows):
+        for place, row in enumerate(rows):
             parts = [
                 Part(source.name, round(float(score), 6), self._weights[source.name])
                 for source, score in zip(self._sources, scores[:, place], strict=True)

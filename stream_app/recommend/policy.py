@@ -1,9 +1,9 @@
-"""What may be shown, after all scores: known, disliked, blocked and sold-out items out; variety."""
+"""What may be shown, after all scores: known, disliked, blocked, unsafe and sold-out items out;
+variety. What a rule kept out is counted, and named where it would have stood in the list."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from schemas import Item
 from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
+from stream_app.recommend.source import top
 
 POOL = 10
 """Candidates looked at for each place in the list."""
+WITHHELD = 3
+"""Items named for each rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class Rules:
 
     blocked: frozenset[str] = frozenset()
     """Ids of items, or categories or sellers."""
+    unsafe: frozenset[str] = frozenset()
+    """Tags of items for adults, recalled ones and the like, in lower case."""
     per_category: int | None = None
     per_seller: int | None = None
     """Most items of one category or seller in a list."""
@@ -29,39 +34,134 @@ class Rules:
     """0…1: how much likeness to items already chosen costs (MMR, Carbonell and Goldstein 1998)."""
 
 
-class Choice(NamedTuple):
-    """The chosen rows, best first, and how many items each rule removed."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The chosen places, best first, and what each rule kept out."""
 
-    rows: list[int]
-    removed: dict[str, int]
+    places: list[int]
+    """Indices into the rows that were offered."""
+    removed: Mapping[str, int]
+    """How many items, by rule."""
+    withheld: Mapping[str, list[str]] = field(default_factory=dict)
+    """Ids of the best of them that would have stood in the list, by rule."""
 
 
-def choose(
-    user: Interest, scores: NDArray[np.float32], items: Catalogue, rules: Rules, count: int
-) -> Choice:
-    """Up to `count` rows by `scores` [items], ties by row."""
-    allowed = np.ones(len(items), bool)
-    removed: Counter[str] = Counter()
-    disliked = _disliked(user)
-    for item in user.seen:
-        row = items.row(item)
-        if row is not None:
-            allowed[row] = False
-            removed["disliked" if item in disliked else "seen"] += 1
-    for row, entry in enumerate(items.items) if rules.blocked else ():
-        if allowed[row] and not rules.blocked.isdisjoint(
-            (entry.item_id, entry.category, entry.seller)
-        ):
-            allowed[row] = False
-            removed["blocked"] += 1
-    ranked = _best(np.where(allowed, scores, -np.inf), count * POOL)
-    pool: list[int] = []
-    for row in ranked:
-        if items.items[row].available:
-            pool.append(row)
-        else:
-            removed["unavailable"] += 1
-    return Choice(_vary(pool, scores, items, rules, count, removed), dict(removed))
+class Policy:
+    """The rules, applied to one user's scores at a time. One thread calls it."""
+
+    def __init__(self, rules: Rules, count: int) -> None:
+        """`count`: items in a list."""
+        self._rules = rules
+        self._count = count
+        self._version = 0
+        self._barred: dict[int, str] = {}
+        """Row to the rule that keeps it from everybody."""
+        self._open = np.zeros(0, bool)
+        self._totals: Counter[str] = Counter()
+
+    def choose(
+        self, user: Interest, rows: NDArray[np.int64], scores: NDArray[np.float32], items: Catalogue
+    ) -> Choice:
+        """The list by scores [rows]; equal ones stand in the order of `rows`."""
+        self._follow(items)
+        own = self._own(user, items)
+        removed = self._totals.copy()
+        removed.update(rule for row, rule in own.items() if row not in self._barred)
+        allowed = self._open[rows] & ~np.isin(rows, list(own))
+        chosen, capped = self._vary(np.flatnonzero(allowed), rows, scores, items)
+        removed.update(capped.values())
+        least = scores[chosen[-1]] if len(chosen) == self._count else -np.inf
+        near = _best(np.flatnonzero(~allowed & (scores >= least)), scores, self._count * POOL)
+        barred = {place: own.get(int(rows[place])) or self._barred[rows[place]] for place in near}
+        out = {n: rule for n, rule in (barred | capped).items() if scores[n] >= least}
+        withheld: dict[str, list[str]] = {}
+        for place in sorted(out, key=lambda n: (-scores[n], n)):
+            ids = withheld.setdefault(out[place], [])
+            if len(ids) < WITHHELD:
+                ids.append(items.items[rows[place]].item_id)
+        return Choice(chosen, dict(removed), withheld)
+
+    def _own(self, user: Interest, items: Catalogue) -> dict[int, str]:
+        """Rows that are kept from this user."""
+        disliked = _disliked(user)
+        rows = ((items.row(item), item) for item in user.seen)
+        return {
+            row: "disliked" if item in disliked else "seen" for row, item in rows if row is not None
+        }
+
+    def _follow(self, items: Catalogue) -> None:
+        """Know which rows are kept from everybody; costs as much as was put since."""
+        if self._version == items.version:
+            return
+        open_rows = np.ones(len(items), bool)
+        kept = min(len(self._open), len(items))
+        open_rows[:kept] = self._open[:kept]
+        self._barred = {row: rule for row, rule in self._barred.items() if row < len(items)}
+        for row in items.put_since(self._version).tolist():
+            rule = self._rule(items.items[row])
+            open_rows[row] = rule is None
+            self._barred.pop(row, None)
+            if rule is not None:
+                self._barred[row] = rule
+        self._open, self._version = open_rows, items.version
+        self._totals = Counter(self._barred.values())
+
+    def _rule(self, item: Item) -> str | None:
+        """The rule that keeps an item from everybody."""
+        if not self._rules.blocked.isdisjoint((item.item_id, item.category, item.seller)):
+            return "blocked"
+        if any(tag.lower() in self._rules.unsafe for tag in item.tags):
+            return "unsafe"
+        return None if item.available else "unavailable"
+
+    def _vary(
+        self,
+        allowed: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        scores: NDArray[np.float32],
+        items: Catalogue,
+    ) -> tuple[list[int], dict[int, str]]:
+        """Greedy choice out of the places `allowed`: the best score less the likeness to what is
+        chosen, within the caps; and the places that a cap kept out."""
+        size = self._count * POOL
+        while True:
+            pool = _best(allowed, scores, size)
+            chosen, capped = self._greedy(pool, rows, scores, items)
+            # Where one seller fills the pool, the list goes on beyond it.
+            if len(chosen) == self._count or len(pool) == len(allowed):
+                return chosen, capped
+            size *= 4
+
+    def _greedy(
+        self,
+        pool: Sequence[int],
+        rows: NDArray[np.int64],
+        scores: NDArray[np.float32],
+        items: Catalogue,
+    ) -> tuple[list[int], dict[int, str]]:
+        rules = self._rules
+        chosen: list[int] = []
+        capped: dict[int, str] = {}
+        shown: Counter[tuple[str, str]] = Counter()
+        gain = (1 - rules.diversity) * scores[list(pool)]
+        likeness = np.zeros(len(pool), np.float32)
+        vectors = items.vectors[rows[list(pool)]] if rules.diversity else None
+        for _ in pool:
+            if len(chosen) == self._count:
+                break
+            place = int(np.argmax(gain - rules.diversity * likeness))
+            gain[place] = -np.inf
+            item = items.items[rows[pool[place]]]
+            cap = _capped(item, rules, shown)
+            if cap is not None:
+                capped[pool[place]] = cap
+                continue
+            chosen.append(pool[place])
+            shown["category", item.category] += 1
+            shown["seller", item.seller] += 1
+            if vectors is not None:
+                likeness = np.maximum(likeness, vectors @ vectors[place])
+        return chosen, capped
 
 
 def _disliked(user: Interest) -> set[int]:
@@ -70,47 +170,12 @@ def _disliked(user: Interest) -> set[int]:
     return {item for item, value in newest.items() if value < 0}
 
 
-def _best(scores: NDArray[np.float32], count: int) -> list[int]:
-    """Rows of the highest finite scores, best first."""
-    if count < len(scores):
-        rows = np.argpartition(-scores, count)[:count]
-    else:
-        rows = np.arange(len(scores))
-    rows = rows[np.isfinite(scores[rows])]
-    best: list[int] = rows[np.lexsort((rows, -scores[rows]))].tolist()
+def _best(places: NDArray[np.int64], scores: NDArray[np.float32], count: int) -> list[int]:
+    """The places of the highest scores, best first."""
+    if count < len(places):
+        places = places[top(scores[places], count)]
+    best: list[int] = places[np.lexsort((places, -scores[places]))].tolist()
     return best
-
-
-def _vary(
-    pool: Sequence[int],
-    scores: NDArray[np.float32],
-    items: Catalogue,
-    rules: Rules,
-    count: int,
-    removed: Counter[str],
-) -> list[int]:
-    """Greedy choice: the best score less the likeness to what is chosen, within the caps."""
-    chosen: list[int] = []
-    vectors = items.vectors[pool]
-    gain = (1 - rules.diversity) * scores[pool]
-    likeness = np.zeros(len(pool), np.float32)
-    shown: Counter[tuple[str, str]] = Counter()
-    for _ in pool:
-        if len(chosen) == count:
-            break
-        place = int(np.argmax(gain - rules.diversity * likeness))
-        gain[place] = -np.inf
-        entry = items.items[pool[place]]
-        capped = _capped(entry, rules, shown)
-        if capped is not None:
-            removed[capped] += 1
-            continue
-        chosen.append(pool[place])
-        shown["category", entry.category] += 1
-        shown["seller", entry.seller] += 1
-        if rules.diversity:
-            likeness = np.maximum(likeness, vectors @ vectors[place])
-    return chosen
 
 
 def _capped(item: Item, rules: Rules, shown: Counter[tuple[str, str]]) -> str | None:

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from checkerboard import DIMENSIONS, catalogue
 
-from schemas import Behaviour, Trend
+from schemas import Behaviour, Item, ItemVector, Trend
 from stream_app.identity import hash64
 from stream_app.interests.record import Interest, empty
-from stream_app.interests.update import Rules, apply_behaviour
+from stream_app.interests.update import Rules, apply_behaviour, pack
+from stream_app.recommend import hybrid as hybrid_module
 from stream_app.recommend import policy
+from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.content import Content
 from stream_app.recommend.hybrid import Hybrid
 from stream_app.recommend.popularity import Popularity
@@ -25,8 +27,17 @@ def user(*events: tuple[str, str]) -> Interest:
 
 def ranked(interest: Interest, rules: policy.Rules | None = None, count: int = 5) -> list[str]:
     hybrid = Hybrid([Content(1e6, {}), Popularity(1e6)], rules or policy.Rules(), count)
-    ((items, _),) = hybrid.recommend([interest], catalogue())
-    return [entry.item_id for entry in items]
+    (found,) = hybrid.recommend([interest], catalogue())
+    return [entry.item_id for entry in found.items]
+
+
+def offered(
+    rules: policy.Rules, items: Catalogue, count: int, user_: Interest | None = None
+) -> policy.Choice:
+    """What the rules make of scores that fall with the row."""
+    rows = np.arange(len(items))
+    scores = np.linspace(1, 0, len(items), dtype=np.float32)
+    return policy.Policy(rules, count).choose(user_ or empty(DIMENSIONS), rows, scores, items)
 
 
 def test_like_comes_with_like_and_seen_stays_out() -> None:
@@ -56,6 +67,70 @@ def test_caps_hold() -> None:
     assert len(chosen) == 3
     chosen = ranked(user(("purchase", "i0")), policy.Rules(per_seller=2), count=12)
     assert max(sum(int(i[1:]) % 4 == s for i in chosen) for s in range(4)) <= 2
+
+
+def shelf(count: int = 400, **changes: Item) -> Catalogue:
+    """Many items, the first 300 of one seller."""
+    items = Catalogue(DIMENSIONS)
+    for number in range(count):
+        item = Item(f"i{number}", f"Item {number}", seller="big" if number < 300 else f"s{number}")
+        vector = np.eye(DIMENSIONS, dtype=np.float32)[number % DIMENSIONS]
+        items.put(ItemVector(changes.get(f"i{number}", item), pack(vector), "m"))
+    items.refresh()
+    return items
+
+
+def test_a_list_is_filled_though_one_seller_has_all_the_best() -> None:
+    choice = offered(policy.Rules(per_seller=2), shelf(), count=10)
+    assert choice.places == [0, 1, *range(300, 308)]
+    assert choice.removed == {"per_seller": 298}
+
+
+def test_a_list_is_filled_though_all_the_best_are_sold_out() -> None:
+    sold = {f"i{n}": Item(f"i{n}", "Sold", available=False) for n in range(350)}
+    choice = offered(policy.Rules(), shelf(**sold), count=5)
+    assert choice.places == [350, 351, 352, 353, 354]
+    assert choice.removed == {"unavailable": 350}
+    assert choice.withheld == {"unavailable": ["i0", "i1", "i2"]}
+
+
+def test_unsafe_tags_keep_an_item_from_everybody() -> None:
+    tagged = {"i1": Item("i1", "Knife", tags=["Kitchen", "18+"])}
+    choice = offered(policy.Rules(unsafe=frozenset({"18+"})), shelf(**tagged), count=3)
+    assert choice.places == [0, 2, 3]
+    assert choice.removed == {"unsafe": 1}
+    assert choice.withheld == {"unsafe": ["i1"]}
+
+
+def test_only_what_would_have_stood_in_the_list_is_named() -> None:
+    items = shelf(20)
+    known = user(("purchase", "i1"), ("hide", "i2"), ("purchase", "i15"))
+    choice = offered(policy.Rules(blocked=frozenset({"i0", "i19"})), items, 4, known)
+    assert choice.places == [3, 4, 5, 6]
+    assert choice.removed == {"blocked": 2, "seen": 2, "disliked": 1}
+    assert choice.withheld == {"blocked": ["i0"], "seen": ["i1"], "disliked": ["i2"]}
+
+
+def test_what_the_catalogue_says_anew_counts_at_once() -> None:
+    items, rules = shelf(6), policy.Policy(policy.Rules(), 3)
+    rows, scores = np.arange(6), np.linspace(1, 0, 6, dtype=np.float32)
+    nobody = empty(DIMENSIONS)
+    assert rules.choose(nobody, rows, scores, items).places == [0, 1, 2]
+    vector = pack(items.vectors[1])
+    items.put(ItemVector(Item("i1", "Item 1", available=False), vector, "m"))
+    items.refresh()
+    assert rules.choose(nobody, rows, scores, items).places == [0, 2, 3]
+    items.put(ItemVector(Item("i1", "Item 1"), vector, "m"))
+    items.refresh()
+    assert rules.choose(nobody, rows, scores, items).places == [0, 1, 2]
+
+
+def test_candidates_lead_to_the_list_of_all_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, items = user(("purchase", "i0"), ("view", "i3")), catalogue()
+    whole = ranked(one)
+    monkeypatch.setattr(hybrid_module, "WHOLE", 0)
+    monkeypatch.setattr(hybrid_module, "PROPOSED", len(items))
+    assert ranked(one) == whole
 
 
 def test_a_reason_names_evidence_and_falls_with_it() -> None:
