@@ -55,9 +55,10 @@ class Frozen:
         self._grown = (log, row + 1)
 
     def score(self, user: int, now: float) -> Scores:
-        if self._daily and self._grown is not None and now // DAY > self._day:
+        if self._daily and now // DAY > self._day:
             self._day = now // DAY
-            self._baseline.fit(self._training.joined(*self._grown))
+            if self._grown is not None:
+                self._baseline.fit(self._training.joined(*self._grown))
         return self._baseline.score(self._histories.get(user, []))
 
     def _remember(self, log: Log, row: int) -> None:

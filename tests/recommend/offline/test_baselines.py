@@ -58,6 +58,16 @@ def test_ease_solves_its_ridge_regression() -> None:
     assert faded.score(history)[column] == pytest.approx(expected, abs=1e-4)
 
 
+def test_ease_fitted_to_a_grown_log_is_that_fitted_at_once() -> None:
+    log = halves()
+    grown, fresh = EASE(ridge=3.0), EASE(ridge=3.0)
+    for end in (60, 61, 90, len(log)):
+        grown.fit(log.before(end))
+    fresh.fit(log)
+    for history in ([], [1], [1, 3, 9]):
+        assert grown.score(history) == pytest.approx(fresh.score(history), abs=1e-5)
+
+
 def test_itemknn_sums_cosines() -> None:
     log = halves()
     model = ItemKNN()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from stream_app.interests.update import DAY
 from stream_app.recommend.offline import PROTOCOLS, Protocol, protocol
 from stream_app.recommend.offline.baselines import Popularity
 from stream_app.recommend.offline.evaluate import Frozen, evaluate
@@ -78,3 +79,27 @@ def test_nothing_is_told_before_it_is_asked(name: Protocol) -> None:
     assert result["events"] == asked
     told_later = [t for w, t in model.seen if w == "told" and t >= result["training"]]
     assert bool(told_later) is (name == "prequential")
+
+
+class Fitted(Popularity):
+    """Keeps what it was fitted to."""
+
+    def __init__(self) -> None:
+        self.newest: list[float] = []
+
+    def fit(self, log: Log) -> None:
+        self.newest.append(float(log.time[-1]))
+        super().fit(log)
+
+
+def test_a_daily_model_knows_all_days_before() -> None:
+    log = log_of(
+        Interaction(n * DAY / 4, f"{n % 7}", f"{n // 7}", 5.0) for n in range(200)
+    )  # fmt: skip
+    daily, frozen = Fitted(), Fitted()
+    evaluate(log, "prequential", [Frozen(daily, daily=True)])
+    evaluate(log, "prequential", [Frozen(frozen)])
+    assert len(frozen.newest) == 1
+    assert len(daily.newest) == 5
+    # Fitted on the first target of a day, to all that was known then.
+    assert all(time % DAY == DAY * 3 / 4 for time in daily.newest[1:])
