@@ -26,13 +26,19 @@ _WORDS = {
 }
 
 
+HALF = 5.0
+"""Product of interest and item that scores a half: five full words of praise for its like."""
 LATEST = 5
 """Liked, and likewise disliked, items of the newest events that an item is held against."""
 
 
 class Content(Source):
-    """Mean of two likenesses: the cosine of the user's interest and the item's embedding, and
-    that of the nearest of the items liked last, less what one disliked last is nearer than it.
+    """Mean of two likenesses: p / (HALF + |p|) of the product p of the user's interest and the
+    item's embedding, and the cosine of the nearest of the items liked last, less what one disliked
+    last is nearer than it.
+
+    A product, not a cosine: one more word of praise then raises what is like it, however much the
+    user has praised before.
 
     The interest is the record's vector plus the vectors of the items of its events, each with its
     signed weight, decayed to the newest event. Item vectors are looked up now, not stored, so the
@@ -51,7 +57,8 @@ class Content(Source):
         self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
         vectors = items.vectors[rows]
-        scores: NDArray[np.float32] = self._queries(users, items) @ vectors.T
+        scores: NDArray[np.float32] = self.interests(users, items) @ vectors.T
+        scores /= HALF + np.abs(scores)
         for own, user in zip(scores, users, strict=True):
             liked, disliked = (
                 (items.vectors[side] @ vectors.T).max(0, initial=0.0)
@@ -65,7 +72,7 @@ class Content(Source):
     ) -> list[NDArray[np.int64]]:
         self._index.follow(items)
         latest = [self._latest(user, items)[0] for user in users]
-        near = self._index.nearest(self._queries(users, items), count)
+        near = self._index.nearest(self.interests(users, items), count)
         rows = [row for liked in latest for row in liked]
         alike = self._index.nearest(items.vectors[rows], count // LATEST)
         ends = np.cumsum([len(liked) for liked in latest])
@@ -126,12 +133,9 @@ class Content(Source):
                 met.add(row)
         return rows
 
-    def _queries(self, users: Sequence[Interest], items: Catalogue) -> NDArray[np.float32]:
-        """Unit vectors [users, dimensions]; zero for whom nothing is known."""
-        queries = np.stack([self._interest(user, items) for user in users])
-        norms = np.linalg.norm(queries, axis=1, keepdims=True)
-        queries /= np.where(norms > 0, norms, 1)
-        return queries
+    def interests(self, users: Sequence[Interest], items: Catalogue) -> NDArray[np.float32]:
+        """Each user's interest in the space of the items [users, dimensions], of any length."""
+        return np.stack([self._interest(user, items) for user in users])
 
     def _interest(self, user: Interest, items: Catalogue) -> NDArray[np.float32]:
         known = [(row, e) for e in user.events if (row := items.row(e.item)) is not None]

@@ -42,9 +42,10 @@ class Hybrid:
         weights: Mapping[str, float] = WEIGHTS,
     ) -> None:
         """`weights` by the sources' names; a source without weight is left out."""
-        self._sources = [source for source in sources if weights.get(source.name, 0.0) > 0]
+        self.sources = [source for source in sources if weights.get(source.name, 0.0) > 0]
         self._policy = Policy(rules, count)
         self._weights = weights
+        self._say = np.array([weights[source.name] for source in self.sources], np.float32)
         self._trends: dict[str, Trend] = {}
 
     def put(self, trend: Trend) -> None:
@@ -57,7 +58,7 @@ class Hybrid:
         """Let the sources read the trends that came."""
         while self._trends:
             _, trend = self._trends.popitem()
-            for source in self._sources:
+            for source in self.sources:
                 source.put(trend)
 
     def recommend(self, users: Sequence[Interest], items: Catalogue) -> list[Ranked]:
@@ -72,7 +73,7 @@ class Hybrid:
                 self._result(user, rows, scores[:, number], items)
                 for number, user in enumerate(users)
             ]
-        proposed = [source.candidates(users, items, PROPOSED) for source in self._sources]
+        proposed = [source.candidates(users, items, PROPOSED) for source in self.sources]
         results = []
         for user, *found in zip(users, *proposed, strict=True):
             rows = np.unique(np.concatenate(found))
@@ -83,7 +84,14 @@ class Hybrid:
         self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
         """What each source says, [sources, users, rows]."""
-        return np.stack([source.score(users, items, rows) for source in self._sources])
+        return np.stack([source.score(users, items, rows) for source in self.sources])
+
+    def totals(
+        self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
+    ) -> NDArray[np.float32]:
+        """The blend [users, rows], before policy."""
+        total: NDArray[np.float32] = np.tensordot(self._say, self.scores(users, items, rows), 1)
+        return total
 
     def _result(
         self,
@@ -93,8 +101,7 @@ class Hybrid:
         items: Catalogue,
     ) -> Ranked:
         """The list by scores [sources, rows]."""
-        say = np.array([self._weights[source.name] for source in self._sources], np.float32)
-        choice = self._policy.choose(user, rows, say @ scores, items)
+        choice = self._policy.choose(user, rows, self._say @ scores, items)
         chosen = rows[choice.places].tolist()
         ranked = self._explain(user, chosen, scores[:, choice.places], items)
         return Ranked(ranked, choice.removed, choice.withheld)
@@ -103,12 +110,12 @@ class Hybrid:
         self, user: Interest, rows: list[int], scores: NDArray[np.float32], items: Catalogue
     ) -> list[Recommendation]:
         """`scores` [sources, rows]."""
-        reasons = [source.reasons(user, rows, items) for source in self._sources]
+        reasons = [source.reasons(user, rows, items) for source in self.sources]
         explained = []
         for place, row in enumerate(rows):
             parts = [
                 Part(source.name, round(float(score), 6), self._weights[source.name])
-                for source, score in zip(self._sources, scores[:, place], strict=True)
+                for source, score in zip(self.sources, scores[:, place], strict=True)
             ]
             explained.append(
                 Recommendation(

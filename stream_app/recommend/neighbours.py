@@ -184,15 +184,20 @@ class Neighbours(Source):
         return rows[there], sums[there]
 
     def _recent(self, user: Interest) -> list[tuple[float, int, int]]:
-        """Say, number and hash of the items of the newest events; complaints have none, praise
-        has more than a look."""
-        recent = []
-        for step, event in enumerate(reversed(user.events[-WINDOW:])):
-            number = self._numbers.get(event.item)
-            if number is not None and event.value >= 0:
-                say = RECENT**step * (LOOK + (1 - LOOK) * min(event.value, 1.0))
-                recent.append((say, number, event.item))
-        return recent
+        """Say, number and hash of the newest items, each once; one complained of last has none,
+        a praised one more than one looked at."""
+        values: dict[int, float] = {}
+        complained = set()
+        for event in reversed(user.events):
+            if event.value < 0 and event.item not in values:
+                complained.add(event.item)
+            elif event.item not in complained and (event.item in values or len(values) < WINDOW):
+                values[event.item] = max(event.value, values.get(event.item, 0.0))
+        return [
+            (RECENT**step * (LOOK + (1 - LOOK) * min(value, 1.0)), number, item)
+            for step, (item, value) in enumerate(values.items())
+            if (number := self._numbers.get(item)) is not None
+        ]
 
     def _number(self, item: int) -> int:
         number = self._numbers.get(item)
