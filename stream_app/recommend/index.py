@@ -9,7 +9,7 @@ from stream_app.recommend.source import top
 
 EXACT = 20_000
 """Items up to which all products are faster than the graph; see bench/recommend.py."""
-CONNECTIONS, ADDED, SEARCHED = 16, 64, 96
+CONNECTIONS, ADDED, SEARCHED = 16, 64, 128
 """Edges of a node, and nodes looked at to add one and to search (Malkov and Yashunin, 2018)."""
 
 

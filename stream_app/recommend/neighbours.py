@@ -111,10 +111,6 @@ class _Pairs:
         self._others[place], self._weights[place] = other, weight
 
 
-def _weight(pairs: _Pairs, other: int) -> float:
-    return float(pairs.weights[pairs.others == other].sum())
-
-
 class Neighbours(Source):
     """Weights of pairs, read both ways."""
 
@@ -164,24 +160,45 @@ class Neighbours(Source):
         ]
 
     def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
-        return [self._reason(user, row, items) for row in rows]
+        self._follow(items)
+        recent = [own for own in self._recent(user) if items.row(own[2]) is not None]
+        numbers, weights, origins = self._pairs(recent)
+        wanted = [self._numbers.get(item, -1) for item in items.hashes[list(rows)].tolist()]
+        pulls: dict[int, dict[int, float]] = {}
+        for place in np.flatnonzero(np.isin(numbers, wanted)).tolist():
+            of_one = pulls.setdefault(int(numbers[place]), {})
+            origin = int(origins[place])
+            of_one[origin] = of_one.get(origin, 0.0) + float(weights[place])
+        return [self._reason(pulls.get(number, {}), recent, items) for number in wanted]
 
     def _sums(
         self, user: Interest, items: Catalogue
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Rows with a pair, and the sum of each."""
         self._follow(items)
-        others, weights = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
-        for say, number, _ in self._recent(user):
-            for pairs in (self._before[number], self._after[number]):
-                others.append(pairs.others)
-                weights.append(pairs.weights * np.float32(say))
-        numbers, places = np.unique(np.concatenate(others), return_inverse=True)
-        sums = np.bincount(places, np.concatenate(weights), len(numbers)).astype(np.float32)
+        others, weights, _ = self._pairs(self._recent(user))
+        numbers, places = np.unique(others, return_inverse=True)
+        sums = np.bincount(places, weights, len(numbers)).astype(np.float32)
         sums /= np.sqrt([1 + self._mass[number] for number in numbers.tolist()], dtype=np.float32)
         rows = self._rows[numbers]
         there = (rows >= 0) & (sums > 0)
         return rows[there], sums[there]
+
+    def _pairs(
+        self, recent: Sequence[tuple[float, int, int]]
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
+        """All pairs of recent items: the other's number, the weight, the place in `recent`."""
+        if not recent:
+            return np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int64)
+        both = [(self._before[number], self._after[number]) for _, number, _ in recent]
+        others = [pairs.others for sides in both for pairs in sides]
+        weights = [
+            pairs.weights * np.float32(say)
+            for sides, (say, _, _) in zip(both, recent, strict=True)
+            for pairs in sides
+        ]
+        origins = np.repeat(np.arange(2 * len(recent)) // 2, [len(own) for own in others])
+        return np.concatenate(others), np.concatenate(weights), origins
 
     def _recent(self, user: Interest) -> list[tuple[float, int, int]]:
         """Say, number and hash of the newest items, each once; one complained of last has none,
@@ -220,18 +237,17 @@ class Neighbours(Source):
         self._rows = np.concatenate([self._rows[:met], np.array(fresh, np.int64)])
         self._version, self._count = items.version, len(items)
 
-    def _reason(self, user: Interest, row: int, items: Catalogue) -> Reason | None:
-        wanted = self._numbers.get(int(items.hashes[row]))
-        if wanted is None:
+    def _reason(
+        self,
+        pulls: Mapping[int, float],
+        recent: Sequence[tuple[float, int, int]],
+        items: Catalogue,
+    ) -> Reason | None:
+        """By the weight that each of the recent items adds."""
+        if sum(pulls.values()) < MIN_WEIGHT:
             return None
-        pulls = []
-        for say, number, item in self._recent(user):
-            if items.row(item) is not None:
-                both = (self._before[number], self._after[number])
-                pulls.append((say * sum(_weight(pairs, wanted) for pairs in both), item))
-        if sum(weight for weight, _ in pulls) < MIN_WEIGHT:
-            return None
-        title = items.items[items.row(max(pulls)[1]) or 0].title
+        _, _, item = recent[max(pulls, key=lambda place: pulls[place])]
+        title = items.items[items.row(item) or 0].title
         return Reason(
             self.name,
             f"often taken together with “{title}”, which you took lately",

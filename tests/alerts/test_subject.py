@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,3 +90,22 @@ def test_a_trend_tells_the_newest_window() -> None:
     assert value.mean_intensity == pytest.approx(-0.25)
     assert value.top_topics[0].id == "battery"
     assert value.popularity == pytest.approx(1.0, rel=1e-3)
+
+
+def test_a_record_of_the_version_before_is_read() -> None:
+    subject = Subject()
+    apply(subject, "reviews/0", [signal(1, 1e9, 1)], WINDOWS)
+    fields = msgspec.msgpack.decode(encode(subject), strict=False)
+    fields[0], fields[2] = 2, subject.popularity
+    old = decode(msgspec.msgpack.encode(fields))
+    assert (old.popularity, old.opinions, old.opinion) == (subject.popularity, 0.0, 0.0)
+    assert old.windows == subject.windows and old.ids == subject.ids
+
+
+def test_opinions_decay_to_their_mean() -> None:
+    subject = Subject()
+    entries = [signal(1, 1e9, 1), signal(2, 1e9 + WINDOWS.half_life, -1)]
+    apply(subject, "reviews/0", entries, WINDOWS)
+    assert subject.opinions == pytest.approx(1.5)
+    expected = (0.5 * (entries[0].intensity or 0) + (entries[1].intensity or 0)) / 1.5
+    assert trend("item:x", subject, WINDOWS, None).opinion == pytest.approx(expected)

@@ -1,6 +1,7 @@
 """The user's record: bounded, idempotent, independent of the order of events."""
 
 import random
+import struct
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from schemas import Analysis, Behaviour, Topic
 from schemas.records import Source
+from stream_app.identity import hash64
 from stream_app.interests.record import decode, empty, encode, readable
 from stream_app.interests.update import DAY, Rules, apply_analysis, apply_behaviour, opinion, pack
 
@@ -63,6 +65,24 @@ def test_order_does_not_matter(seed: int, count: int) -> None:
     assert one == other
 
 
+def test_events_of_one_second_stand_in_the_order_of_their_offsets() -> None:
+    interest = empty(384)
+    for offset, item in enumerate("abcd"):
+        apply_behaviour(interest, Behaviour("u", item, "view"), "b/0", offset, 1e9, RULES)
+    assert [e.item for e in interest.events] == [hash64(item) for item in "abcd"]
+
+
+def test_a_record_of_the_version_before_is_read() -> None:
+    interest = empty(384)
+    apply_behaviour(interest, Behaviour("u", "a", "purchase"), "b/0", 7, 1e9, RULES)
+    (event,) = interest.events
+    fields = msgspec.msgpack.decode(encode(interest))
+    fields[0], fields[3] = 1, struct.pack("<dQQBfH", event.time, *event[2:])
+    old = decode(msgspec.msgpack.encode(fields))
+    assert old.events == [event._replace(order=0)]
+    assert old.seen == interest.seen and old.applied == interest.applied
+
+
 def test_a_redelivered_event_changes_nothing() -> None:
     interest = empty(384)
     assert apply_analysis(interest, analysis(5, 1e9), RULES)
@@ -83,14 +103,19 @@ def test_a_repeated_review_id_changes_nothing_but_the_offset() -> None:
     assert after == before
 
 
-def test_the_record_stays_under_four_kibibytes() -> None:
+def test_the_record_stays_under_four_kibibytes_after_100_000_events() -> None:
     interest = empty(384)
     topics = [Topic(f"topic_number_{n}", 0.5) for n in range(12)]
-    for number in range(3000):
-        entry = analysis(number, 1e9 + number, item=f"a-rather-long-item-id-{number}")
-        apply_analysis(interest, msgspec.structs.replace(entry, topics=topics), RULES)
+    some = [msgspec.structs.replace(analysis(n, 1e9), topics=topics) for n in range(50)]
+    for number in range(50_000):
+        entry = msgspec.structs.replace(
+            some[number % 50], id=f"r{number}", time=1.7e9 + number,
+            item_id=f"a-rather-long-item-id-{number}",
+            source=Source("reviews", number % 4, 2**31 + number),
+        )  # fmt: skip
+        assert apply_analysis(interest, entry, RULES)
         behaviour = Behaviour("u", f"another-item-{number}", "purchase")
-        apply_behaviour(interest, behaviour, "behaviours/1", number, 1e9 + number, RULES)
+        apply_behaviour(interest, behaviour, "behaviours/1", 2**31 + number, 1.7e9 + number, RULES)
     assert len(encode(interest)) <= 4096
 
 
