@@ -56,6 +56,11 @@ class Replay:
             for (_, key), value in self._tables["interests"].items()
         }
 
+    def record(self, user_id: str) -> record.Interest:
+        """A user's record; raises KeyError without one."""
+        key = user_id.encode()
+        return record.decode(self._tables["interests"][partition(key, self._partitions), key])
+
     def subjects(self) -> dict[str, dict[str, Any]]:
         """The subjects' records by subject, each with its open surge."""
         return {
