@@ -1,7 +1,7 @@
 """Splits of a log, and the targets that each asks a recommender for.
 
 - `leave-last-out`: of every user the last positive item, all before it known; models are fitted
-  to all interactions but those targets.
+  to all interactions but those targets and what the same user did afterwards.
 - `time-split`: fitted to the first nine tenths, every later positive is a target and histories
   end at the split.
 - `prequential`: fitted to the first nine tenths, then interaction by interaction: ranked, then
@@ -36,8 +36,10 @@ def split(log: Log, protocol: Protocol) -> Split:
     positives = np.flatnonzero(log.positive)
     if protocol == "leave-last-out":
         chosen = _last(log)
-        rows = np.setdiff1d(np.arange(len(log)), chosen)
         rest = log.chosen(chosen)
+        ends = np.full(len(log.users), len(log))
+        ends[rest.user] = chosen
+        rows = np.flatnonzero(np.arange(len(log)) < ends[log.user])
         result = Split(log.chosen(rows), rest, np.ones(len(rest), bool), False)
     else:
         if len(positives) < 10:

@@ -37,9 +37,13 @@ def test_last_positive_of_every_user_is_left_out() -> None:
     assert target.all() and not grows
     assert sorted(rest.user.tolist()) == list(range(8))
     for _, user, _, time, _ in protocol.numbered(rest):
-        mine = training.positive & (training.user == user)
-        assert (training.time[mine] < time).all()
-    assert len(training) == len(log) - 8
+        assert (training.time[training.user == user] < time).all()
+        after = (log.user == user) & (log.time > time)
+        assert not (log.positive & after).any()
+    later = sum(int(((log.user == u) & (log.time >= t)).sum()) for _, u, _, t, _ in
+                protocol.numbered(rest))  # fmt: skip
+    assert len(training) == len(log) - later
+    assert later > 8
 
 
 def test_too_short_a_log_is_refused() -> None:
