@@ -70,6 +70,7 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
             )
     half_life_days = trained.config.half_life_days if trained else profile.behaviours.half_life_days
     half_life = half_life_days * DAY
+    events = profile.behaviours.weights | (trained.config.events if trained else {})
     names = {topic.id: (topic.name, topic.zh) for topic in profile.topics}
     live = Live(
         inference,
@@ -102,7 +103,7 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
             live,
             Masker(profile.masks),
             SevereRule(profile.severe.probability, profile.severe.intensity, profile.severe.words),
-            praise=profile.behaviours.weights.get("review", 1.0),
+            praise=events.get("review", 1.0),
             max_text=settings.max_text,
             future_seconds=settings.future_seconds,
         ),
@@ -110,7 +111,7 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
         interests=Interests(
             hybrid,
             catalogue,
-            Rules(profile.behaviours.weights, half_life, frozenset(profile.policy.seen)),
+            Rules(events, half_life, frozenset(profile.policy.seen)),
             dimensions=inference.dimensions,
             partitions=settings.partitions,
             future_seconds=settings.future_seconds,

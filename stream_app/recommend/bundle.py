@@ -32,6 +32,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Version of the model bundle whose embeddings it was trained on."""
     weights: dict[str, Weight]
     """Each source's weight in the blend."""
+    events: dict[str, float]
+    """What each kind of event counts."""
     half_life_days: Positive
     """Until an event counts half."""
     ridge: Positive

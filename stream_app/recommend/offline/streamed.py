@@ -25,7 +25,7 @@ class Streamed:
         self.learnt = training.learn(log, self._items, self._plan, "evaluated", "")
         trained = self.learnt.trained
         self._say = _say(trained.config.weights)
-        self._feed = training.feed(self._items, trained, self._plan.weights)
+        self._feed = training.feed(self._items, trained)
         for row in range(len(log)):
             self.observe(log, row)
 

@@ -27,6 +27,8 @@ from stream_app.recommend.offline.feed import Feed
 from stream_app.recommend.offline.log import Interaction, Log
 from stream_app.recommend.sources import sources
 
+FACTORS = (0.5, 2.0)
+"""By which the weight of a kind of event is tried."""
 SLICE = 9
 """The newest of so many parts of the log is what the blend is learnt on."""
 
@@ -60,10 +62,10 @@ def catalogue_of(entries: Sequence[ItemVector], dimensions: int) -> Catalogue:
     return items
 
 
-def feed(items: Catalogue, trained: Recommender, weights: Mapping[str, float]) -> Feed:
+def feed(items: Catalogue, trained: Recommender) -> Feed:
     """An empty feed with all sources of a recommender."""
     half_life = trained.config.half_life_days * DAY
-    rules = Rules(weights, half_life, frozenset())
+    rules = Rules(trained.config.events, half_life, frozenset())
     return Feed(items, sources(half_life, {}, trained), rules, Windows(DAY, 96, DAY, half_life))
 
 
@@ -80,26 +82,49 @@ def value(given: Interaction, weights: Mapping[str, float]) -> float:
 def learn(log: Log, items: Catalogue, plan: Plan, name: str, model: str) -> Learnt:
     """Train on a log. `model`: the version of the bundle that embedded the items.
 
-    Raises ValueError where the log is too short.
+    First the half-life is searched, then, one kind of event after the other, whether it should
+    count half or twice as much. Raises ValueError where the log is too short.
     """
     begin = len(log) - len(log) // SLICE
     early = _models(log.before(begin), items, plan, name, model)
-    tried = {}
-    for half_life in plan.half_lives:
-        choices = _choices(log, begin, items, _with(early, half_life_days=half_life), plan)
-        weights = choices.learn([s.name for s in sources(DAY, {}, early)], plan.left_out)
-        tried[half_life] = (choices.ndcg(weights), weights)
-    half_life = max(tried, key=lambda days: tried[days][0])
-    weights = tried[half_life][1]
-    total = sum(weights.values())
-    weights = {source: round(weight / total, 4) for source, weight in weights.items()}
+    names = [source.name for source in sources(DAY, {}, early)]
+    tried: dict[str, float] = {}
+
+    def blended(half_life: float, events: Mapping[str, float], what: str) -> _Tried:
+        config = _with(early, half_life_days=half_life, events=dict(events))
+        choices = _choices(log, begin, items, config, what)
+        weights = choices.learn(names, plan.left_out)
+        tried[what] = choices.ndcg(weights)
+        return _Tried(tried[what], half_life, events, weights)
+
+    found = max(
+        (blended(days, plan.weights, f"half-life {days:g} days") for days in plan.half_lives),
+        key=lambda one: one.ndcg,
+    )
+    for kind in sorted({given.kind for given in log.interactions} - {"review"}):
+        for factor in FACTORS:
+            events = {**found.events, kind: found.events.get(kind, 0.0) * factor}
+            other = blended(found.half_life, events, f"{kind} {events[kind]:g}")
+            found = max(found, other, key=lambda one: one.ndcg)
+    total = sum(found.weights.values())
+    weights = {source: round(weight / total, 4) for source, weight in found.weights.items()}
     trained = _models(log, items, plan, name, model)
     metrics = {
         "interactions": len(log), "users": len(set(log.user.tolist())),
         "items": len(set(log.item.tolist())), "slice": len(log) - begin,
-        "slice_ndcg@10": {f"{days:g} days": round(tried[days][0], 4) for days in tried},
+        "slice_ndcg@10": {what: round(ndcg, 4) for what, ndcg in tried.items()},
     }  # fmt: skip
-    return Learnt(_with(trained, half_life_days=half_life, weights=weights), metrics)
+    best = _with(
+        trained, half_life_days=found.half_life, events=dict(found.events), weights=weights
+    )
+    return Learnt(best, metrics)
+
+
+class _Tried(NamedTuple):
+    ndcg: float
+    half_life: float
+    events: Mapping[str, float]
+    weights: dict[str, float]
 
 
 def _models(log: Log, items: Catalogue, plan: Plan, name: str, model: str) -> Recommender:
@@ -111,8 +136,8 @@ def _models(log: Log, items: Catalogue, plan: Plan, name: str, model: str) -> Re
     seen = np.flatnonzero(np.bincount(log.item, minlength=len(items)))
     liked = np.flatnonzero(np.abs(made.factors).sum(1))
     config = Config(
-        name=name, model=model, weights={}, half_life_days=plan.half_lives[0],
-        ridge=made.ridge, alpha=made.alpha, scale=exported.scale, kinds=list(KINDS),
+        name=name, model=model, weights={}, events=dict(plan.weights),
+        half_life_days=plan.half_lives[0], ridge=made.ridge, alpha=made.alpha, scale=exported.scale, kinds=list(KINDS),
     )  # fmt: skip
     # An item that was met but never liked has a vector of its own in the sequence model alone.
     own = made.factors.copy()
@@ -136,12 +161,11 @@ def _histories(log: Log, weights: Mapping[str, float]) -> list[sequences.History
     ]
 
 
-def _choices(log: Log, begin: int, items: Catalogue, trained: Recommender, plan: Plan) -> Choices:
+def _choices(log: Log, begin: int, items: Catalogue, trained: Recommender, what: str) -> Choices:
     """What was liked in the slice of the log from row `begin` on, each scored before."""
     choices = Choices()
-    fed = feed(items, trained, plan.weights)
-    days = f"{trained.config.half_life_days:g} days"
-    for row in tqdm(range(len(log)), desc=f"blend, {days}", unit="event", mininterval=5):
+    fed = feed(items, trained)
+    for row in tqdm(range(len(log)), desc=what, unit="event", mininterval=5):
         user, item = int(log.user[row]), int(log.item[row])
         if row >= begin and log.positive[row] and item not in (known := fed.known(user)):
             choices.add(fed.scores(user), item, known)
@@ -158,7 +182,7 @@ def write(path: Path, learnt: Learnt, read_from: str) -> Recommender:
     """Write the bundle with its card. Raises FileExistsError."""
     config, metrics = learnt.trained.config, learnt.metrics
     blend = "\n".join(f"| {name} | {weight:.3f} |" for name, weight in config.weights.items())
-    tried = "\n".join(f"| {days} | {ndcg:.4f} |" for days, ndcg in metrics["slice_ndcg@10"].items())
+    tried = "\n".join(f"| {what} | {ndcg:.4f} |" for what, ndcg in metrics["slice_ndcg@10"].items())
     text = f"""# {config.name}
 
 A recommender for stream-app, learnt from {metrics["interactions"]} interactions of
@@ -173,7 +197,7 @@ Embeddings of items by {config.model or "no model"}; half-life {config.half_life
 
 NDCG@10 of the blend on the newest {metrics["slice"]} interactions, on which it was learnt:
 
-| half-life | NDCG@10 |
+| tried | NDCG@10 |
 |---|---|
 {tried}
 """

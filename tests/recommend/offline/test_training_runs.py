@@ -21,6 +21,7 @@ from stream_app.interests.update import DAY
 from stream_app.recommend import bundle
 from stream_app.recommend.offline import factors, training
 from stream_app.recommend.offline.baselines import IALS
+from stream_app.recommend.offline.log import Interaction, log_of
 from stream_app.recommend.offline.sequences import Recipe
 
 SMALL = Recipe(width=8, epochs=40, dropout=0.1)
@@ -36,7 +37,7 @@ def learnt() -> training.Learnt:
 def test_what_is_learnt_leads_users_to_their_colour(learnt: training.Learnt) -> None:
     log = board()
     items = catalogue(order=log.items)
-    fed = training.feed(items, learnt.trained, {"review": 1.0})
+    fed = training.feed(items, learnt.trained)
     for row in range(len(log)):
         fed.observe(log, row)
     say = np.array(list(learnt.trained.config.weights.values()), np.float32)
@@ -50,8 +51,25 @@ def test_what_is_learnt_leads_users_to_their_colour(learnt: training.Learnt) -> 
 def test_the_half_life_that_foresees_best_is_taken(learnt: training.Learnt) -> None:
     tried = learnt.metrics["slice_ndcg@10"]
     best = max(tried, key=tried.__getitem__)
-    assert best == f"{learnt.trained.config.half_life_days:g} days"
+    assert best == f"half-life {learnt.trained.config.half_life_days:g} days"
     assert len(tried) == 2
+
+
+def test_the_weight_of_a_kind_of_event_is_searched() -> None:
+    # A view of the other colour comes before every purchase: views mislead.
+    events = []
+    for number, given in enumerate(board(24).interactions):
+        other = f"i{(int(given.item[1:]) + 1) % 12}"
+        events.append(Interaction(given.time - 60, given.user, other, kind="view"))
+        kind = "purchase" if (given.stars or 0) > 3 else "hide"
+        events.append(Interaction(given.time + number, given.user, given.item, kind=kind))
+    log = log_of(events)
+    plan = training.Plan({"view": 0.5, "purchase": 1.0, "hide": -1.0}, [90.0], Recipe(8, 1))
+    trained, metrics = training.learn(log, catalogue(order=log.items), plan, "kinds", "")
+    tried = metrics["slice_ndcg@10"]
+    assert {"view 0.25", "view 1", "half-life 90 days"} <= tried.keys()
+    assert trained.config.events.keys() == {"view", "purchase", "hide"}
+    assert tried[max(tried, key=tried.__getitem__)] >= tried["half-life 90 days"]
 
 
 def test_a_user_folded_in_is_what_the_library_makes_of_them() -> None:
