@@ -137,7 +137,8 @@ def _models(log: Log, items: Catalogue, plan: Plan, name: str, model: str) -> Re
     liked = np.flatnonzero(np.abs(made.factors).sum(1))
     config = Config(
         name=name, model=model, weights={}, events=dict(plan.weights),
-        half_life_days=plan.half_lives[0], ridge=made.ridge, alpha=made.alpha, scale=exported.scale, kinds=list(KINDS),
+        half_life_days=plan.half_lives[0], ridge=made.ridge, alpha=made.alpha,
+        scale=exported.scale, kinds=list(KINDS),
     )  # fmt: skip
     # An item that was met but never liked has a vector of its own in the sequence model alone.
     own = made.factors.copy()
