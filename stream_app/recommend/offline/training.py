@@ -29,6 +29,8 @@ from stream_app.recommend.sources import sources
 
 FACTORS = (0.5, 2.0)
 """By which the weight of a kind of event is tried."""
+GAIN = 0.001
+"""NDCG@10 that another weight must add to be taken: less is noise."""
 SLICE = 9
 """The newest of so many parts of the log is what the blend is learnt on."""
 
@@ -105,7 +107,8 @@ def learn(log: Log, items: Catalogue, plan: Plan, name: str, model: str) -> Lear
         for factor in FACTORS:
             events = {**found.events, kind: found.events.get(kind, 0.0) * factor}
             other = blended(found.half_life, events, f"{kind} {events[kind]:g}")
-            found = max(found, other, key=lambda one: one.ndcg)
+            if other.ndcg > found.ndcg + GAIN:
+                found = other
     total = sum(found.weights.values())
     weights = {source: round(weight / total, 4) for source, weight in found.weights.items()}
     trained = _models(log, items, plan, name, model)
