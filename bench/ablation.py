@@ -11,10 +11,8 @@ import argparse
 import json
 from pathlib import Path
 
-from click.testing import CliRunner
-
+from bench.recommenders import evaluated
 from models.evaluation import machine, today
-from stream_app.cli import main as cli
 
 RESULTS = Path(__file__).parent / "results" / "ablation.json"
 WAYS: dict[str, list[str]] = {
@@ -22,15 +20,6 @@ WAYS: dict[str, list[str]] = {
     "without text": ["--without", "text"],
     "without behaviour": ["--without", "behaviour"],
 }
-
-
-def evaluated(given: list[str]) -> dict[str, dict[str, object]]:
-    """The results of one evaluation by model."""
-    done = CliRunner().invoke(cli, ["recommend", "evaluate", *given, "--json"])
-    if done.exit_code:
-        raise SystemExit(done.output)
-    results: dict[str, dict[str, object]] = json.loads(done.stdout.splitlines()[-1])["results"]
-    return results
 
 
 def main() -> None:
@@ -47,11 +36,12 @@ def main() -> None:
         "--protocol", options.protocol, "--epochs", options.epochs,
     ]  # fmt: skip
     table = {
-        way: evaluated([*given, *more, "--model", "hybrid"])["hybrid"] for way, more in WAYS.items()
+        way: evaluated([*given, *more, "--model", "hybrid"])["results"]["hybrid"]
+        for way, more in WAYS.items()
     }
     baselines = ("popularity", "popularity_30d", "itemknn", "ials", "ease", "ease_recent")
     chosen = [part for name in baselines for part in ("--model", name)]
-    table |= evaluated([*given, *chosen])
+    table |= evaluated([*given, *chosen])["results"]
     for way, figures in table.items():
         print(f"{way:20}", {n: figures[n] for n in ("hr@10", "ndcg@10", "intervals")}, flush=True)
     body = {"machine": machine(), "date": today(), "protocol": options.protocol, "table": table}
