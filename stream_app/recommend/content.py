@@ -1,7 +1,7 @@
 """Items like those that the user liked, unlike those that they did not."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,13 +57,12 @@ class Content(Source):
         self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
         vectors = items.vectors[rows]
-        scores: NDArray[np.float32] = self.interests(users, items) @ vectors.T
-        scores /= HALF + np.abs(scores)
-        for own, user in zip(scores, users, strict=True):
-            liked, disliked = (
-                (items.vectors[side] @ vectors.T).max(0, initial=0.0)
-                for side in self._latest(user, items)
-            )
+        read = [self._read(user, items) for user in users]
+        scores: NDArray[np.float32] = np.stack([one.interest for one in read]) @ vectors.T
+        scores = _calm(scores)
+        for own, one in zip(scores, read, strict=True):
+            liked = _nearest(one.liked[:LATEST], vectors, items)
+            disliked = _nearest(one.disliked[:LATEST], vectors, items)
             own += liked - np.maximum(disliked - liked, 0)
         return np.clip(scores / 2, -1, 1)
 
@@ -71,33 +70,49 @@ class Content(Source):
         self, users: Sequence[Interest], items: Catalogue, count: int
     ) -> list[NDArray[np.int64]]:
         self._index.follow(items)
-        latest = [self._latest(user, items)[0] for user in users]
-        near = self._index.nearest(self.interests(users, items), count)
-        rows = [row for liked in latest for row in liked]
+        read = [self._read(user, items) for user in users]
+        near = self._index.nearest(np.stack([one.interest for one in read]), count)
+        rows = [row for one in read for row in one.liked[:LATEST]]
         alike = self._index.nearest(items.vectors[rows], count // LATEST)
-        ends = np.cumsum([len(liked) for liked in latest])
+        ends = np.cumsum([len(one.liked[:LATEST]) for one in read])
         own = np.split(alike, ends[:-1])
         return [np.concatenate([a, b.ravel()]) for a, b in zip(near, own, strict=True)]
 
+    def interests(self, users: Sequence[Interest], items: Catalogue) -> NDArray[np.float32]:
+        """Each user's interest in the space of the items [users, dimensions], of any length."""
+        return np.stack([self._read(user, items).interest for user in users])
+
     def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
+        read = self._read(user, items)
         targets = items.vectors[rows]
-        liked = self._liked(user, items)
-        weights = np.array([self._weight(user, event) for _, event in liked], np.float32)
-        likeness = items.vectors[[row for row, _ in liked]] @ targets.T
-        strength = np.where(likeness >= MIN_LIKENESS, likeness * weights[:, None], 0.0)
-        best = strength.argmax(0).tolist() if liked else [-1] * len(rows)
-        # What is said must hold: without its evidence the item scores less.
-        named = sorted(set(best) - {-1})
-        without = [_without(user, liked[place][1].item) for place in named]
-        written = replace(user, vector=np.zeros_like(user.vector))
-        now, bare, *scores = self.score([user, written, *without], items, np.array(rows))
-        falls = {place: now - score for place, score in zip(named, scores, strict=True)}
-        own = targets @ user.vector > MIN_LIKENESS * float(np.linalg.norm(user.vector))
+        places = np.array(read.rows, np.int64)
+        likeness = items.vectors[places] @ targets.T
+        # What was bought and then complained of is no reason for more of its kind.
+        praise = [
+            weight if event.value > 0 and row in read.praised else 0.0
+            for event, row, weight in zip(read.events, read.rows, read.weights, strict=True)
+        ]
+        strength = np.where(likeness >= MIN_LIKENESS, likeness * np.array(praise)[:, None], 0.0)
+        product = targets @ read.interest
+        now = _calm(product) + _nearest(read.liked[:LATEST], targets, items)
+        own = targets @ user.vector
+        written = own > MIN_LIKENESS * float(np.linalg.norm(user.vector))
+        bare = _calm(product - own) < _calm(product)
+        best = strength.argmax(0).tolist() if len(places) else [0] * len(rows)
+        without: dict[int, NDArray[np.float32]] = {}
         reasons: list[Reason | None] = []
         for column, place in enumerate(best):
-            if place >= 0 and strength[place, column] > 0 and falls[place][column] > 0:
-                reasons.append(self._like(liked[place][1], items))
-            elif own[column] and bare[column] < now[column]:
+            if len(places) and strength[place, column] > 0:
+                # What is said must hold: without its evidence the item scores less.
+                row = read.rows[place]
+                if row not in without:
+                    others = [other for other in read.liked if other != row][:LATEST]
+                    left = product - read.weights[places == row].sum() * likeness[place]
+                    without[row] = _calm(left) + _nearest(others, targets, items)
+                if without[row][column] < now[column]:
+                    reasons.append(self._like(read.events[place], items))
+                    continue
+            if written[column] and bare[column]:
                 reasons.append(
                     Reason(
                         self.name,
@@ -105,45 +120,30 @@ class Content(Source):
                         "贴近你在评论中称赞的",
                     )
                 )
-            else:
-                reasons.append(None)
+                continue
+            reasons.append(None)
         return reasons
 
-    def _liked(self, user: Interest, items: Catalogue) -> list[tuple[int, Event]]:
-        """The user's events for items of the catalogue, with their rows. What was bought and then
-        complained of is no reason for more of its kind."""
-        complained = {event.item: event.time for event in user.events if event.value < 0}
-        return [
-            (row, event)
-            for event in user.events
-            if event.value > 0
-            and event.time > complained.get(event.item, -1.0)
-            and (row := items.row(event.item)) is not None
-        ]
-
-    def _latest(self, user: Interest, items: Catalogue) -> tuple[list[int], list[int]]:
-        """Rows of the items liked and disliked last, by the newest event for each."""
-        rows: tuple[list[int], list[int]] = ([], [])
-        met = set()
+    def _read(self, user: Interest, items: Catalogue) -> "_Reading":
+        """What of a record the catalogue knows."""
+        events: list[Event] = []
+        rows: list[int] = []
+        newest: dict[int, float] = {}
         for event in reversed(user.events):
             row = items.row(event.item)
-            side = rows[event.value < 0]
-            if event.value and row is not None and row not in met and len(side) < LATEST:
-                side.append(row)
-                met.add(row)
-        return rows
-
-    def interests(self, users: Sequence[Interest], items: Catalogue) -> NDArray[np.float32]:
-        """Each user's interest in the space of the items [users, dimensions], of any length."""
-        return np.stack([self._interest(user, items) for user in users])
-
-    def _interest(self, user: Interest, items: Catalogue) -> NDArray[np.float32]:
-        known = [(row, e) for e in user.events if (row := items.row(e.item)) is not None]
-        weights = np.array([self._weight(user, event) for _, event in known], np.float32)
-        return user.vector + weights @ items.vectors[[row for row, _ in known]]
-
-    def _weight(self, user: Interest, event: Event) -> float:
-        return float(event.value * 0.5 ** ((user.clock - event.time) / self._half_life))
+            if row is not None:
+                events.append(event)
+                rows.append(row)
+                if event.value:
+                    newest.setdefault(row, event.value)
+        values = np.array([event.value for event in events], np.float32)
+        times = np.array([event.time for event in events])
+        weights = values * np.exp2((times - user.clock) / self._half_life).astype(np.float32)
+        liked = [row for row, value in newest.items() if value > 0]
+        return _Reading(
+            events, rows, weights, user.vector + weights @ items.vectors[rows], liked,
+            [row for row, value in newest.items() if value < 0], frozenset(liked),
+        )  # fmt: skip
 
     def _like(self, event: Event, items: Catalogue) -> Reason:
         title = items.items[items.row(event.item) or 0].title
@@ -158,6 +158,28 @@ class Content(Source):
         return Reason(self.name, f"like “{title}” {english}", f"与{chinese}“{title}”相似")
 
 
-def _without(user: Interest, item: int) -> Interest:
-    """The record as if nothing had been done with an item."""
-    return replace(user, events=[event for event in user.events if event.item != item])
+class _Reading(NamedTuple):
+    """Events of the catalogue's items, newest first, with rows and decayed weights; the interest;
+    rows liked and disliked, by the newest event for each, newest first."""
+
+    events: list[Event]
+    rows: list[int]
+    weights: NDArray[np.float32]
+    interest: NDArray[np.float32]
+    liked: list[int]
+    disliked: list[int]
+    praised: frozenset[int]
+
+
+def _calm(product: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (product / (HALF + np.abs(product))).astype(np.float32)
+
+
+def _nearest(
+    rows: Sequence[int], vectors: NDArray[np.float32], items: Catalogue
+) -> NDArray[np.float32]:
+    """Cosine of each vector and the nearest of the rows; 0 without."""
+    if not rows:
+        return np.zeros(len(vectors), np.float32)
+    nearest: NDArray[np.float32] = (items.vectors[rows] @ vectors.T).max(0, initial=0.0)
+    return nearest
