@@ -10,6 +10,9 @@ from stream_app.identity import partition
 def event_time(stated: float | None, received: float, future_seconds: float) -> float:
     """The event's own time, else its message's timestamp (seconds); raises Invalid."""
     time = received if stated is None else stated
+    if time < 0:
+        # Kafka's -1 of a producer that gives none.
+        raise Invalid("no time: neither the event nor its message has one")
     ahead = time - clock.time()
     if ahead > future_seconds:
         hint = "; milliseconds instead of seconds?" if time > 1e11 else ""
