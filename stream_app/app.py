@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
-from faust.types.auth import AuthProtocol, SASLMechanism
+from faust.types.auth import SASLMechanism
 
 from stream_app import metrics, topics
 from stream_app.agents import Worker, analyse, catalogue, emerging, interests, models, watch
@@ -45,7 +45,7 @@ def _credentials(settings: Settings) -> Any:
             username=settings.sasl_username,
             password=settings.sasl_password,
             mechanism=SASLMechanism(settings.sasl_mechanism),
-            protocol=AuthProtocol(settings.security),
+            # SASL_SSL with a context, else SASL_PLAINTEXT.
             ssl_context=context,
         )
     return faust.SSLCredentials(context=context) if context is not None else None

@@ -13,6 +13,7 @@ import click
 
 from models.bundle import BundleError
 from models.cli import model
+from stream_app import access
 from stream_app import settings as settings_module
 from stream_app.broker import BrokerError
 from stream_app.profiles import ProfileError
@@ -141,6 +142,21 @@ def promote(
         gate.note_force(candidate.model.bundle, refusals, evaluation.today())
     asyncio.run(promotion.announce(settings, candidate.model.bundle))
     click.echo(f"{candidate.version} is announced to all workers", err=as_json)
+
+
+@main.command(name="acls")
+@click.argument("component", type=click.Choice(access.COMPONENTS))
+@click.option("--principal", required=True, help="Whom to allow, as Kafka names it: User:worker.")
+@click.pass_obj
+def acls_command(settings: Settings, component: access.Component, principal: str) -> None:
+    """Print the commands that give a component the least rights it needs.
+
+    \b
+    stream-app acls worker --principal User:worker
+    stream-app acls alerts --principal User:pager
+    """
+    for acl in access.acls(settings, component):
+        click.echo(access.command(settings, acl, principal))
 
 
 @main.command()

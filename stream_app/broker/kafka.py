@@ -4,11 +4,13 @@ import atexit
 import base64
 import fcntl
 import shutil
+import socket
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from stream_app.broker import Broker, BrokerError, KafkaUnavailable
 from stream_app.broker.jars import jars, java
@@ -26,6 +28,7 @@ from stream_app.broker.process import (
 __all__ = ["PROPERTIES", "VERSION", "KafkaCluster", "KafkaUnavailable", "properties"]
 
 VERSION = "4.4.0"
+SCRAM = "SCRAM-SHA-512"
 
 # What a single broker runs with here and in docker-compose.yml, addresses and folders apart.
 PROPERTIES = {
@@ -62,6 +65,17 @@ appender.out.layout.pattern = %d %p %c{1}: %m%n
 """
 
 
+class Security(NamedTuple):
+    """Clients come by TLS and SCRAM, and may do what an ACL allows; `admin` may do everything."""
+
+    users: Mapping[str, str]
+    """Password by name, `admin` among them."""
+    key: Path
+    """PEM file with the broker's key and its certificate, for 127.0.0.1."""
+    authority: Path
+    """PEM file with the certificate of who signed it."""
+
+
 def properties(nodes: int) -> dict[str, str]:
     """PROPERTIES for a cluster of `nodes`: up to three copies of everything, two to accept."""
     copies, accept = str(min(3, nodes)), str(min(2, nodes))
@@ -79,7 +93,8 @@ class KafkaCluster(Broker):
 
     `port`: the first node's, a free one when None; the other ports are always chosen.
     `directory`: where nodes keep data and logs, to start again from; a temporary folder, gone
-    after `stop()`, when None. Nodes are numbered from 1.
+    after `stop()`, when None. Nodes are numbered from 1. `security`: for the clients; the
+    controllers talk in plain text among themselves.
     """
 
     def __init__(
@@ -88,12 +103,14 @@ class KafkaCluster(Broker):
         version: str = VERSION,
         port: int | None = None,
         directory: Path | None = None,
+        security: Security | None = None,
     ) -> None:
         if nodes < 1:
             raise ValueError("a cluster has at least one node")
         self.nodes = range(1, nodes + 1)
         self.version = version
         self._port = port
+        self._security = security
         self._kept = directory is not None
         self._directory = directory
         self._ports: dict[int, int] = {}
@@ -166,12 +183,19 @@ class KafkaCluster(Broker):
         expected = set(nodes)
         try:
             await_ready(
-                lambda: all(live_nodes(self._ports[node]) >= expected for node in nodes),
+                lambda: all(self._answers(node, expected) for node in nodes),
                 self.check,
                 _READY_SECONDS,
             )
         except TimeoutError as error:
             raise BrokerError(f"Kafka is {error} (see {self.log_dir})") from error
+
+    def _answers(self, node: int, expected: set[int]) -> bool:
+        """Whether a node knows all of them; behind TLS, whether it listens, which it does last."""
+        if self._security is None:
+            return live_nodes(self._ports[node]) >= expected
+        with socket.create_connection((LOOPBACK, self._ports[node]), timeout=2):
+            return True
 
     def _lock_directory(self) -> None:
         """Kafka has a lock of its own, but only looks at it after writing to the folder."""
@@ -207,6 +231,10 @@ class KafkaCluster(Broker):
             "controller.quorum.voters": ",".join(voters),
             "log.dirs": str(self._data(node)),
         }
+        if self._security is not None:
+            settings |= _secured(self._security)
+            for name in ("listeners", "advertised.listeners"):
+                settings[name] = settings[name].replace("PLAINTEXT:", "SASL_SSL:")
         return self._write(
             node, "server.properties", "".join(f"{k}={v}\n" for k, v in settings.items())
         )
@@ -224,6 +252,8 @@ class KafkaCluster(Broker):
             command = [str(self._java), "-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
             command += ["-cp", f"{self._jars}/*", "kafka.tools.StorageTool", "format"]
             command += ["-t", kept.read_text(), "-c", str(settings)]
+            for user, password in (self._security.users if self._security else {}).items():
+                command += ["--add-scram", f"{SCRAM}=[name={user},password={password}]"]
             runs[node] = spawn(command, self._log_file(node))
         try:
             for node, run in runs.items():
@@ -252,6 +282,27 @@ class KafkaCluster(Broker):
 
     def _data(self, node: int) -> Path:
         return self.log_dir / f"node-{node}" / "data"
+
+
+def _secured(security: Security) -> dict[str, str]:
+    """Settings of a node whose clients come by SASL_SSL."""
+    login = "org.apache.kafka.common.security.scram.ScramLoginModule"
+    return {
+        "listener.security.protocol.map": "SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "SASL_SSL",
+        "sasl.enabled.mechanisms": SCRAM,
+        "sasl.mechanism.inter.broker.protocol": SCRAM,
+        f"listener.name.sasl_ssl.{SCRAM.lower()}.sasl.jaas.config": (
+            f'{login} required username="admin" password="{security.users["admin"]}";'
+        ),
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(security.key),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(security.authority),
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        # Nobody but the controllers' own listener is anonymous.
+        "super.users": "User:admin;User:ANONYMOUS",
+    }
 
 
 def _cluster_id() -> str:

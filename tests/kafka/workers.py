@@ -18,7 +18,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from stream_app import topics
 from stream_app.broker import Broker
-from stream_app.settings import PREFIX, Settings, load
+from stream_app.settings import PREFIX, Settings, load, security
 from stream_app.topics import LARGE, full_name
 
 INPUTS = ("reviews", "behaviours", "items", "analyses", "signals")
@@ -98,8 +98,8 @@ async def lag(settings: Settings) -> int:
     """Messages that the group has not committed, over all inputs."""
     names = [full_name(settings, name) for name in INPUTS]
     partitions = [TopicPartition(n, p) for n in names for p in range(settings.partitions)]
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker)
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker)
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, **security(settings))
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker, **security(settings))
     await consumer.start()
     await admin.start()
     try:
@@ -119,7 +119,9 @@ async def lag(settings: Settings) -> int:
 async def read_all(settings: Settings, name: str) -> list[Any]:
     """Every message of a topic, by full name, from the beginning to the end as of now."""
     partitions = [TopicPartition(name, p) for p in range(settings.partitions)]
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, max_partition_fetch_bytes=LARGE)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.broker, max_partition_fetch_bytes=LARGE, **security(settings)
+    )
     await consumer.start()
     found: list[Any] = []
     try:

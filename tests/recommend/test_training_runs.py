@@ -1,7 +1,6 @@
 """Learning a recommender from a log, writing it, serving it."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ from click.testing import CliRunner
 pytest.importorskip("torch", reason="needs stream-app[train]")
 pytest.importorskip("implicit", reason="needs stream-app[train]")
 
-sys.path.append(str(Path(__file__).parents[1]))
 from checkerboard import catalogue
 from make_recommender import board
 

@@ -1,0 +1,79 @@
+"""The least rights that each component needs on the broker, as Kafka ACLs.
+
+Reading and writing a topic include describing it; an idempotent producer needs no more since
+Kafka 2.8. Everything not named is for nobody: run the broker with an authorizer that denies by
+default.
+"""
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple, get_args
+
+from stream_app.settings import Settings
+from stream_app.topics import TABLES, TOPICS, changelog, full_name
+
+Component = Literal["worker", "producer", "alerts", "dashboard", "auditor", "promoter", "operator"]
+COMPONENTS: tuple[Component, ...] = get_args(Component)
+
+INPUTS = ("reviews", "behaviours", "items")
+# What a worker consumes, and what it reads whole; the rest it only writes.
+CONSUMED = (*INPUTS, "analyses", "signals")
+WHOLE = ("item-vectors", "trends", "models", "unmatched")
+WRITTEN = (
+    "analyses", "recommendations", "alerts", "trends", "dead-letters", "signals", "item-vectors",
+    "unmatched",
+)  # fmt: skip
+READERS: dict[str, tuple[str, ...]] = {
+    "alerts": ("alerts",),
+    "dashboard": ("analyses", "recommendations", "alerts", "trends"),
+    "auditor": ("dead-letters",),
+}
+"""What components read that do nothing else."""
+
+
+class Acl(NamedTuple):
+    """One thing that a component may do."""
+
+    operation: Literal["Read", "Write", "Create", "Describe"]
+    resource: Literal["topic", "group"]
+    name: str
+
+
+def acls(settings: Settings, component: Component) -> list[Acl]:
+    """All that a component may do."""
+    return sorted(set(_acls(settings, component)))
+
+
+def _acls(settings: Settings, component: Component) -> Iterator[Acl]:
+    def topics(operation: Literal["Read", "Write"], *names: str) -> Iterator[Acl]:
+        for name in names:
+            yield Acl(operation, "topic", full_name(settings, name))
+
+    changelogs = [changelog(settings, table) for table in TABLES]
+    if component == "worker":
+        yield from topics("Read", *CONSUMED, *WHOLE)
+        yield from topics("Write", *WRITTEN)
+        for name in changelogs:
+            yield Acl("Read", "topic", name)
+            yield Acl("Write", "topic", name)
+        yield Acl("Read", "group", settings.app)
+        # It checks at its start that all topics are there.
+        for spec in TOPICS:
+            yield Acl("Describe", "topic", full_name(settings, spec.name))
+    elif component == "producer":
+        yield from topics("Write", *INPUTS)
+    elif component == "promoter":
+        yield from topics("Write", "models")
+    elif component == "operator":
+        for name in (*(full_name(settings, spec.name) for spec in TOPICS), *changelogs):
+            yield Acl("Create", "topic", name)
+            yield Acl("Describe", "topic", name)
+    else:
+        yield from topics("Read", *READERS[component])
+
+
+def command(settings: Settings, acl: Acl, principal: str) -> str:
+    """The call of Kafka's own tool that grants it."""
+    return (
+        f"kafka-acls.sh --bootstrap-server {settings.broker} --add --allow-principal {principal} "
+        f"--operation {acl.operation} --{acl.resource} {acl.name}"
+    )
