@@ -165,7 +165,9 @@ class Neighbours(Source):
         numbers, weights, origins = self._pairs(recent)
         wanted = [self._numbers.get(item, -1) for item in items.hashes[list(rows)].tolist()]
         pulls: dict[int, dict[int, float]] = {}
-        for place in np.flatnonzero(np.isin(numbers, wanted)).tolist():
+        shown = np.zeros(len(self._numbers) + 1, bool)
+        shown[wanted] = True  # the last for all that were never met
+        for place in np.flatnonzero(shown[numbers]).tolist():
             of_one = pulls.setdefault(int(numbers[place]), {})
             origin = int(origins[place])
             of_one[origin] = of_one.get(origin, 0.0) + float(weights[place])

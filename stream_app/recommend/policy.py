@@ -62,12 +62,15 @@ class Policy:
     def choose(
         self, user: Interest, rows: NDArray[np.int64], scores: NDArray[np.float32], items: Catalogue
     ) -> Choice:
-        """The list by scores [rows]; equal ones stand in the order of `rows`."""
+        """The list by scores [rows]; `rows` ascends, and equal scores stand in its order."""
         self._follow(items)
         own = self._own(user, items)
         removed = self._totals.copy()
         removed.update(rule for row, rule in own.items() if row not in self._barred)
-        allowed = self._open[rows] & ~np.isin(rows, list(own))
+        allowed = self._open[rows]
+        places = np.searchsorted(rows, list(own)) if own else np.zeros(0, np.int64)
+        there = places[places < len(rows)]
+        allowed[[place for place in there.tolist() if int(rows[place]) in own]] = False
         chosen, capped = self._vary(np.flatnonzero(allowed), rows, scores, items)
         removed.update(capped.values())
         least = scores[chosen[-1]] if len(chosen) == self._count else -np.inf
