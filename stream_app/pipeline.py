@@ -81,7 +81,7 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
     discovered = Discovered(live)
     rules = policy.Rules(
         blocked=frozenset(profile.policy.blocked),
-        unsafe=frozenset(tag.lower() for tag in profile.policy.unsafe),
+        unsafe=frozenset(profile.policy.unsafe),
         per_category=profile.policy.per_category,
         per_seller=profile.policy.per_seller,
         diversity=profile.policy.diversity,

@@ -77,7 +77,12 @@ class Hybrid:
         results = []
         for user, *found in zip(users, *proposed, strict=True):
             rows = np.unique(np.concatenate(found))
-            results.append(self._result(user, rows, self.scores([user], items, rows)[:, 0], items))
+            result = self._result(user, rows, self.scores([user], items, rows)[:, 0], items)
+            if len(result.items) < self._policy.longest(items):
+                # Policy took too much of what is best; there is more.
+                rows = np.union1d(rows, self._policy.open(items))
+                result = self._result(user, rows, self.scores([user], items, rows)[:, 0], items)
+            results.append(result)
         return results
 
     def scores(

@@ -1,13 +1,20 @@
 """Ranking: what is liked comes up, what is known stays out, caps and variety hold."""
 
+from collections import Counter
+from time import process_time
+
 import numpy as np
 import pytest
 from checkerboard import DIMENSIONS, catalogue
+from numpy.typing import NDArray
 
-from schemas import Behaviour, Item, ItemVector, Trend
+import schemas
+from schemas import Behaviour, Item, ItemVector, Recommendations, Trend
+from stream_app.delivery.message import Message
 from stream_app.identity import hash64
 from stream_app.interests.record import Interest, empty
 from stream_app.interests.update import Rules, apply_behaviour, pack
+from stream_app.processors.interests import Interests
 from stream_app.recommend import hybrid as hybrid_module
 from stream_app.recommend import policy
 from stream_app.recommend.catalogue import Catalogue
@@ -95,11 +102,21 @@ def test_a_list_is_filled_though_all_the_best_are_sold_out() -> None:
 
 
 def test_unsafe_tags_keep_an_item_from_everybody() -> None:
-    tagged = {"i1": Item("i1", "Knife", tags=["Kitchen", "18+"])}
-    choice = offered(policy.Rules(unsafe=frozenset({"18+"})), shelf(**tagged), count=3)
+    tagged = {"i1": Item("i1", "Knife", tags=["Kitchen", "ReCalled"])}
+    choice = offered(policy.Rules(unsafe=frozenset({"Recalled"})), shelf(**tagged), count=3)
     assert choice.places == [0, 2, 3]
     assert choice.removed == {"unsafe": 1}
     assert choice.withheld == {"unsafe": ["i1"]}
+
+
+def test_nothing_to_offer_is_an_empty_list() -> None:
+    items, known = shelf(6), user(("purchase", "i1"))
+    rules = policy.Policy(policy.Rules(diversity=0.2), 3)
+    none, blank = np.zeros(0, np.int64), np.zeros(0, np.float32)
+    assert rules.choose(known, none, blank, items) == policy.Choice([], {"seen": 1})
+    assert offered(policy.Rules(), items, 0, known).places == []
+    sold = {f"i{n}": Item(f"i{n}", "Sold", available=False) for n in range(6)}
+    assert offered(policy.Rules(), shelf(6, **sold), 3).places == []
 
 
 def test_only_what_would_have_stood_in_the_list_is_named() -> None:
@@ -109,6 +126,86 @@ def test_only_what_would_have_stood_in_the_list_is_named() -> None:
     assert choice.places == [3, 4, 5, 6]
     assert choice.removed == {"blocked": 2, "seen": 2, "disliked": 1}
     assert choice.withheld == {"blocked": ["i0"], "seen": ["i1"], "disliked": ["i2"]}
+
+
+def test_many_that_are_sold_out_do_not_hide_what_other_rules_kept_out() -> None:
+    sold = {f"i{n}": Item(f"i{n}", "Sold", available=False) for n in range(350)}
+    choice = offered(policy.Rules(), shelf(**sold), 3, user(("purchase", "i350")))
+    assert choice.places == [351, 352, 353]
+    assert choice.withheld == {"unavailable": ["i0", "i1", "i2"], "seen": ["i350"]}
+
+
+def test_what_a_user_knows_counts_as_known_though_all_are_kept_from_it() -> None:
+    known = user(("purchase", "i0"), ("hide", "i1"))
+    choice = offered(policy.Rules(blocked=frozenset({"i0", "i1", "i2"})), shelf(20), 3, known)
+    assert choice.removed == {"seen": 1, "disliked": 1, "blocked": 1}
+    assert choice.withheld == {"seen": ["i0"], "disliked": ["i1"], "blocked": ["i2"]}
+
+
+def test_capped_items_are_named_where_they_would_have_stood() -> None:
+    choice = offered(policy.Rules(per_seller=2), shelf(), count=4)
+    assert choice.places == [0, 1, 300, 301]
+    assert choice.withheld == {"per_seller": ["i2", "i3", "i4"]}
+
+
+def test_a_list_that_caps_leave_short_costs_little() -> None:
+    items = shelf(4000, **{f"i{n}": Item(f"i{n}", "Own", seller="own") for n in range(4000)})
+    rules = policy.Policy(policy.Rules(per_seller=4, diversity=0.2), 10)
+    rows, scores = np.arange(4000), np.linspace(1, 0, 4000, dtype=np.float32)
+    chosen = rules.choose(empty(DIMENSIONS), rows, scores, items)
+    assert len(chosen.places) == 4
+    assert chosen.removed == {"per_seller": 3996}
+    start = process_time()
+    for _ in range(20):
+        rules.choose(empty(DIMENSIONS), rows, scores, items)
+    assert process_time() - start < 0.2
+
+
+@pytest.mark.parametrize("diversity", [0.0, 0.5])
+def test_the_list_is_that_of_looking_at_one_item_after_the_other(diversity: float) -> None:
+    """Against a plain loop over all items."""
+    seed = np.random.default_rng(5)
+    for _ in range(30):
+        items = Catalogue(DIMENSIONS)
+        for n in range(60):
+            vector = seed.normal(size=DIMENSIONS).astype(np.float32)
+            kind, seller = (str(name or "") for name in seed.integers(0, 6, 2))
+            item = Item(f"i{n}", f"Item {n}", category=kind, seller=seller)
+            items.put(ItemVector(item, pack(vector / np.linalg.norm(vector)), "m"))
+        items.refresh()
+        scores = np.round(seed.random(60), 1).astype(np.float32)
+        rules = policy.Rules(per_category=3, per_seller=2, diversity=diversity)
+        choice = policy.Policy(rules, 8).choose(empty(DIMENSIONS), np.arange(60), scores, items)
+        chosen, removed = plain(rules, 8, scores, items)
+        assert choice.places == chosen
+        assert choice.removed == removed
+
+
+def plain(
+    rules: policy.Rules, count: int, scores: NDArray[np.float32], items: Catalogue
+) -> tuple[list[int], dict[str, int]]:
+    """One item after the other: the best score less the likeness, unless a cap forbids it."""
+    left = sorted(range(len(items)), key=lambda row: (-scores[row], row))
+    chosen: list[int] = []
+    removed: Counter[str] = Counter()
+    likeness = np.zeros(len(items), np.float32)
+    gain = (1 - rules.diversity) * scores
+    while left and len(chosen) < count:
+        value = gain - rules.diversity * likeness
+        left.remove(row := max(left, key=lambda row: value[row]))
+        shown = [items.items[other] for other in chosen]
+        item = items.items[row]
+        alike = sum(other.category == item.category for other in shown)
+        if item.category and rules.per_category is not None and alike >= rules.per_category:
+            removed["per_category"] += 1
+            continue
+        sold = sum(other.seller == item.seller for other in shown)
+        if item.seller and rules.per_seller is not None and sold >= rules.per_seller:
+            removed["per_seller"] += 1
+            continue
+        chosen.append(row)
+        likeness = np.maximum(likeness, items.vectors @ items.vectors[row])
+    return chosen, dict(removed)
 
 
 def test_what_the_catalogue_says_anew_counts_at_once() -> None:
@@ -131,6 +228,54 @@ def test_candidates_lead_to_the_list_of_all_scores(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(hybrid_module, "WHOLE", 0)
     monkeypatch.setattr(hybrid_module, "PROPOSED", len(items))
     assert ranked(one) == whole
+
+
+def test_a_list_is_filled_though_all_candidates_are_sold_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hybrid_module, "WHOLE", 0)
+    monkeypatch.setattr(hybrid_module, "PROPOSED", 5)
+    sold = {f"i{n}": Item(f"i{n}", "Sold", available=False) for n in range(0, 400, DIMENSIONS)}
+    rules = policy.Rules(per_seller=2)
+    hybrid = Hybrid([Content(1e6, {}), Popularity(1e6)], rules, 8)
+    (found,) = hybrid.recommend([user(("view", "i0"))], shelf(**sold))
+    assert len(found.items) == 8
+    assert found.removed["unavailable"] == 50
+    assert "unavailable" in found.withheld
+
+
+def test_a_list_that_no_item_can_fill_is_not_sought_in_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hybrid_module, "WHOLE", 0)
+    monkeypatch.setattr(hybrid_module, "PROPOSED", 20)
+    own = {f"i{n}": Item(f"i{n}", "Own", seller="own") for n in range(400)}
+    hybrid = Hybrid([Content(1e6, {})], policy.Rules(per_seller=2), 8)
+    scored: list[int] = []
+    score = Hybrid.scores
+
+    def watched(self: Hybrid, users, items, rows):  # type: ignore[no-untyped-def]
+        scored.append(len(rows))
+        return score(self, users, items, rows)
+
+    monkeypatch.setattr(Hybrid, "scores", watched)
+    (found,) = hybrid.recommend([user(("view", "i0"))], shelf(**own))
+    assert len(found.items) == 2
+    assert scored == [20]
+
+
+def test_what_policy_kept_out_is_told_with_the_list() -> None:
+    hybrid = Hybrid([Content(1e6, {})], policy.Rules(), 5)
+    interests = Interests(
+        hybrid, catalogue(), RULES, dimensions=DIMENSIONS, partitions=1, future_seconds=1
+    )
+    value = schemas.encode(Behaviour("u", "i0", "purchase"))
+    message = Message("behaviours", 0, 0, b"u", value, (), 1e9)
+    sent = interests([message], lambda partition, key: None).records
+    (told,) = (record.value for record in sent if record.topic == "recommendations")
+    found = schemas.decode(told or b"", Recommendations)
+    assert found.removed == {"seen": 1, "unavailable": 1}
+    assert found.withheld == {"seen": ["i0"], "unavailable": ["i10"]}
 
 
 def test_a_reason_names_evidence_and_falls_with_it() -> None:
