@@ -68,6 +68,10 @@ def test_every_kind_of_event_has_a_weight(profile: Profile) -> None:
     assert weights["hide"] < 0 < weights["view"] < weights["click"] < weights["share"]
 
 
+def test_what_is_for_adults_or_recalled_is_not_for_the_shop() -> None:
+    assert load("shop").policy.unsafe == ["18+", "recalled"]
+
+
 @pytest.mark.parametrize(
     "piece", ["订单", "order ", "A-", "1", "1 ", "Z", " :#", "order: 1-", "AB12 "]
 )
@@ -118,6 +122,7 @@ def test_a_profile_of_ones_own(tmp_path: Path) -> None:
     mine = load(written(tmp_path, MINIMAL))
     assert mine.surge.window_seconds == 3600
     assert mine.policy.seen == ["purchase", "hide", "review"]
+    assert mine.policy.unsafe == []
     assert mine.masks == []
 
 
@@ -133,6 +138,7 @@ def test_a_profile_of_ones_own(tmp_path: Path) -> None:
         ("[[topics]]\nid = 'speed'\nname = 'X'\nzh = '某'\ndescriptions = ['a', 'b']", "speed"),
         ("[policy]\nper_seller = 0", "per_seller"),
         ("[policy]\nseen = ['sold']", "sold"),
+        ("[policy]\nunsafe = '18+'", "unsafe"),
         ("[surge]\nwindow_seconds = -1", "window_seconds"),
         ("[[masks]]\nkind = 'ORDER'\npattern = '('", "ORDER"),
         ("[[masks]]\nkind = 'ORDER'\npattern = 'x'\nflags = 'i'", "flags"),

@@ -55,7 +55,8 @@ EXAMPLES: dict[type[Any], list[Any]] = {
         )
     ],
     schemas.Recommendations: [
-        schemas.Recommendations("u1", [RECOMMENDED], Event("view", 1.0), {"reviews/0": 7})
+        schemas.Recommendations("u1", [RECOMMENDED], Event("view", 1.0), {"reviews/0": 7}),
+        schemas.Recommendations("u1", [], Event("view", 1.0), {}, {"seen": 2}, {"seen": ["i1"]}),
     ],
     schemas.Alert: [
         schemas.Alert("a1", "severe", "item:i1", 1.0, "why", schemas.Evidence(), intensity=-1.0),
@@ -95,7 +96,12 @@ BROKEN: dict[type[Any], list[dict[str, Any]]] = {
     schemas.Behaviour: [{"kind": "stare"}, {"time": -1}, {"item_id": ""}],
     schemas.Item: [{"title": ""}, {"price": -1}, {"tags": ["a"] * 51}, {"available": "yes"}],
     schemas.Analysis: [{"sentiment": "angry"}, {"intensity": 2}, {"topics": [{"id": "t"}]}],
-    schemas.Recommendations: [{"based_on": {}}, {"items": [{}]}, {"applied": {"reviews/0": "7"}}],
+    schemas.Recommendations: [
+        {"based_on": {}},
+        {"items": [{}]},
+        {"applied": {"reviews/0": "7"}},
+        {"withheld": {"seen": "i1"}},
+    ],
     schemas.Alert: [{"kind": "mild"}, {"evidence": None}],
     schemas.Trend: [{"history": [{}]}, {"reviews": "9"}, {"emerging": [{"words": []}]}],
     schemas.Signals: [{"entries": [[7]]}, {"entries": [[7, 1, 1.0, None, 2, 1.0, []]]}],
