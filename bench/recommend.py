@@ -9,7 +9,7 @@ kinds. All on one thread, each figure the best of five rounds, the ways in turn.
 
 import argparse
 import json
-import resource
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from bench.run import rss
 from models.evaluation import machine, today
 from schemas import Behaviour, Item, ItemVector, Trend
 from stream_app.identity import hash64
@@ -118,18 +119,18 @@ def main() -> None:
 
     exact, graph = Index(exact=len(items)), Index(exact=0)
     exact.follow(items)
-    begun, held = time.perf_counter(), rss()
+    begun, held = time.perf_counter(), rss(os.getpid())
     graph.follow(items)
     build = {
         "seconds": round(time.perf_counter() - begun, 1),
-        "bytes_an_item": (rss() - held) // len(items),
+        "bytes_an_item": (rss(os.getpid()) - held) // len(items),
     }
-    held = rss()
+    held = rss(os.getpid())
     hybrid = Hybrid(sources(1e6, {}, None), policy.Rules(per_seller=4, diversity=0.2), TOP)
     for trend in trends(kinds, rng):
         hybrid.put(trend)
     hybrid.refresh()
-    told = (rss() - held) // len(items)
+    told = (rss(os.getpid()) - held) // len(items)
     hybrid.recommend(people[:1], items)
 
     def bare() -> NDArray[np.int64]:
@@ -156,11 +157,6 @@ def main() -> None:
     }  # fmt: skip
     print(json.dumps(body, indent=1))
     options.results.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
-
-
-def rss() -> int:
-    """Memory held now, bytes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 if __name__ == "__main__":

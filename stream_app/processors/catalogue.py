@@ -27,10 +27,10 @@ class CatalogueProcessor:
         records: list[Record] = []
         readable: list[tuple[Message, Item]] = []
         for message in messages:
-            if message.value is None and message.key:
-                records.append(Record("item-vectors", message.key, None))
-                continue
             try:
+                if message.value is None and message.key:
+                    records.append(Record("item-vectors", _item_id(message.key).encode(), None))
+                    continue
                 readable.append((message, self._read(message)))
             except Invalid as error:
                 records.append(dead(message, error, STAGE))
@@ -54,6 +54,14 @@ class CatalogueProcessor:
             raise Invalid("the message key is not the item_id")
         event_time(item.time, message.time, self._future)
         return item
+
+
+def _item_id(key: bytes) -> str:
+    """The id that a key is; raises Invalid."""
+    try:
+        return key.decode()
+    except UnicodeDecodeError as error:
+        raise Invalid(f"the message key is not UTF-8: byte {error.start} of {len(key)}") from None
 
 
 def item_text(item: Item) -> str:

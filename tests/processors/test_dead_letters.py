@@ -111,6 +111,15 @@ def test_personal_data_stays_in(pipeline: Pipeline) -> None:
     )
 
 
+def test_a_removed_item_whose_key_is_no_id_is_a_dead_letter(pipeline: Pipeline) -> None:
+    # Every worker reads the key back as an id.
+    result = pipeline.items(
+        [message("items", None, b"p1"), message("items", None, b"\xff\xfe")], nothing
+    )
+    assert [r.key for r in result.records if r.topic == "item-vectors"] == [b"p1"]
+    assert reason(result) == "the message key is not UTF-8: byte 0 of 2"
+
+
 def test_trace_context_travels(pipeline: Pipeline) -> None:
     headers = (("traceparent", b"00-1-2-01"), ("ce_id", b"7"), ("other", b"x"))
     result = pipeline.analyse([message("reviews", review())._replace(headers=headers)], nothing)
