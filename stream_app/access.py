@@ -14,14 +14,12 @@ from stream_app.topics import TABLES, TOPICS, changelog, full_name
 Component = Literal["worker", "producer", "alerts", "dashboard", "auditor", "promoter", "operator"]
 COMPONENTS: tuple[Component, ...] = get_args(Component)
 
-INPUTS = ("reviews", "behaviours", "items")
-# What a worker consumes, and what it reads whole; the rest it only writes.
+INPUTS = tuple(spec.name for spec in TOPICS if spec.writer == "producers")
+PROMOTED = ("models",)
+# What a worker consumes, and what it reads whole.
 CONSUMED = (*INPUTS, "analyses", "signals")
-WHOLE = ("item-vectors", "trends", "models", "unmatched")
-WRITTEN = (
-    "analyses", "recommendations", "alerts", "trends", "dead-letters", "signals", "item-vectors",
-    "unmatched",
-)  # fmt: skip
+WHOLE = ("item-vectors", "trends", "unmatched", *PROMOTED)
+WRITTEN = tuple(spec.name for spec in TOPICS if spec.name not in (*INPUTS, *PROMOTED))
 READERS: dict[str, tuple[str, ...]] = {
     "alerts": ("alerts",),
     "dashboard": ("analyses", "recommendations", "alerts", "trends"),
@@ -62,7 +60,7 @@ def _acls(settings: Settings, component: Component) -> Iterator[Acl]:
     elif component == "producer":
         yield from topics("Write", *INPUTS)
     elif component == "promoter":
-        yield from topics("Write", "models")
+        yield from topics("Write", *PROMOTED)
     elif component == "operator":
         for name in (*(full_name(settings, spec.name) for spec in TOPICS), *changelogs):
             yield Acl("Create", "topic", name)

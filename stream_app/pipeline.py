@@ -22,6 +22,7 @@ from stream_app.processors.watch import Watch
 from stream_app.profiles import Profile
 from stream_app.recommend import bundle as recommender
 from stream_app.recommend import policy
+from stream_app.recommend.bundle import Recommender
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.hybrid import WEIGHTS, Hybrid
 from stream_app.recommend.sources import sources
@@ -49,6 +50,19 @@ def open_model(settings: Settings, path: Path | None = None) -> Model:
     return Model(load(path), threads=settings.threads or None)
 
 
+def open_recommender(settings: Settings, dimensions: int) -> Recommender | None:
+    """The settings' recommender, if one is named; raises BundleError."""
+    if not settings.recommender:
+        return None
+    trained = recommender.load(Path(settings.recommender))
+    if trained.place.shape[0] != dimensions:
+        raise BundleError(
+            f"{settings.recommender}: learnt from embeddings of {trained.place.shape[0]} "
+            f"dimensions, not {dimensions}: train it again"
+        )
+    return trained
+
+
 def build(settings: Settings) -> Pipeline:
     """All processors; raises BundleError and ProfileError."""
     # The model's threads have the cores; those of BLAS would only spin between small products.
@@ -60,14 +74,7 @@ def build(settings: Settings) -> Pipeline:
 
 def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipeline:
     """All processors around a loaded model."""
-    trained = None
-    if settings.recommender:
-        trained = recommender.load(Path(settings.recommender))
-        if trained.place.shape[0] != inference.dimensions:
-            raise BundleError(
-                f"{settings.recommender}: learnt from embeddings of {trained.place.shape[0]} "
-                f"dimensions, not {inference.dimensions}: train it again"
-            )
+    trained = open_recommender(settings, inference.dimensions)
     half_life_days = trained.config.half_life_days if trained else profile.behaviours.half_life_days
     half_life = half_life_days * DAY
     events = profile.behaviours.weights | (trained.config.events if trained else {})

@@ -1,7 +1,8 @@
 """A compacted topic that every worker reads whole: no group, from the beginning, for ever."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -12,32 +13,44 @@ Handle = Callable[[bytes | None, bytes | None], None]
 """Takes a message's key and value; None as value: the key was deleted."""
 
 
+@asynccontextmanager
+async def whole(
+    settings: Settings, topic: str
+) -> AsyncIterator[tuple[AIOKafkaConsumer, dict[TopicPartition, int]]]:
+    """A consumer without a group at the beginning of a topic, and where each partition ends now.
+
+    Raises KafkaError.
+    """
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.broker,
+        fetch_max_wait_ms=settings.fetch_wait_ms,
+        max_partition_fetch_bytes=LARGE,
+        **security(settings),
+    )
+    await consumer.start()
+    try:
+        name = full_name(settings, topic)
+        partitions = [TopicPartition(name, number) for number in range(settings.partitions)]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        yield consumer, await consumer.end_offsets(partitions)
+    finally:
+        await consumer.stop()
+
+
 class Broadcast:
     """Feeds every message of a topic to `handle`; `ready` once it has caught up."""
 
     def __init__(self, settings: Settings, topic: str, handle: Handle) -> None:
         self._settings = settings
-        self._topic = full_name(settings, topic)
+        self._topic = topic
         self._handle = handle
         self.ready = asyncio.Event()
 
     async def run(self) -> None:
         """Read until cancelled. Raises KafkaError."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.broker,
-            fetch_max_wait_ms=self._settings.fetch_wait_ms,
-            max_partition_fetch_bytes=LARGE,
-            **security(self._settings),
-        )
-        await consumer.start()
-        try:
-            partitions = [
-                TopicPartition(self._topic, number) for number in range(self._settings.partitions)
-            ]
-            consumer.assign(partitions)
-            await consumer.seek_to_beginning(*partitions)
-            ends = await consumer.end_offsets(partitions)
-            behind = {tp for tp in partitions if await consumer.position(tp) < ends[tp]}
+        async with whole(self._settings, self._topic) as (consumer, ends):
+            behind = {tp for tp in ends if await consumer.position(tp) < ends[tp]}
             while True:
                 if not behind:
                     self.ready.set()
@@ -51,5 +64,3 @@ class Broadcast:
                 for tp in list(behind):
                     if await consumer.position(tp) >= ends[tp]:
                         behind.discard(tp)
-        finally:
-            await consumer.stop()

@@ -1,6 +1,7 @@
 """The items with their embeddings, held whole by every worker."""
 
 from collections import deque
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,13 @@ from stream_app.identity import hash64
 from stream_app.interests.update import unpack
 
 MIN_ROWS = 1024
+Number = TypeVar("Number", bound=np.generic)
+
+
+def resized(array: NDArray[Number], rows: int) -> NDArray[Number]:
+    """The array with rows cut off or blank ones added."""
+    blank = np.zeros((max(rows - len(array), 0), *array.shape[1:]), array.dtype)
+    return np.concatenate([array[:rows], blank])
 
 
 class Catalogue:
@@ -24,10 +32,10 @@ class Catalogue:
         self.version = 0
         """Grows with every change that took effect."""
         self._rows: dict[int, int] = {}
-        self._matrix = np.zeros((MIN_ROWS, dimensions), np.float32)
-        self._hashes = np.zeros(MIN_ROWS, np.uint64)
-        self._changed = np.zeros(MIN_ROWS, np.int64)
-        self._put = np.zeros(MIN_ROWS, np.int64)
+        self._matrix: NDArray[np.float32] = np.zeros((MIN_ROWS, dimensions), np.float32)
+        self._hashes: NDArray[np.uint64] = np.zeros(MIN_ROWS, np.uint64)
+        self._changed: NDArray[np.int64] = np.zeros(MIN_ROWS, np.int64)
+        self._put: NDArray[np.int64] = np.zeros(MIN_ROWS, np.int64)
         self._pending: deque[tuple[str, ItemVector | None]] = deque()
 
     def __len__(self) -> int:
@@ -79,10 +87,10 @@ class Catalogue:
             row = self._rows[key] = len(self.items)
             self.items.append(entry.item)
             if row == len(self._matrix):
-                self._matrix, self._hashes, self._changed, self._put = (
-                    np.concatenate([array, np.zeros_like(array)])
-                    for array in (self._matrix, self._hashes, self._changed, self._put)
-                )
+                self._matrix = resized(self._matrix, 2 * row)
+                self._hashes = resized(self._hashes, 2 * row)
+                self._changed = resized(self._changed, 2 * row)
+                self._put = resized(self._put, 2 * row)
             self._hashes[row] = key
             self._changed[row] = self.version
         self.items[row] = entry.item

@@ -78,7 +78,7 @@ def train(
             log, entries, version = _from_files(interactions, items_file, bundle)
         else:
             log, entries, version = _from_topics(settings)
-        items = training.catalogue_of(entries, _dimensions(entries))
+        items = training.catalogue_of(entries)
         learnt = training.learn(log, items, plan, out.name, version)
         written = training.write(out, learnt, "files" if interactions else "the topics")
     click.echo(f"{out}: {written.version}; set recommender to it and restart the workers")
@@ -137,7 +137,7 @@ def evaluate(
         log, entries, _ = _from_files(interactions, items_file, bundle, without)
         if not models or "hybrid" in models:
             plan = _plan(settings.profile, half_lives, epochs, without)
-            judged.append(Streamed(entries, _dimensions(entries), plan))
+            judged.append(Streamed(entries, plan))
         result = run(log, protocol, judged)
     if as_json:
         click.echo(json.dumps(result))
@@ -221,17 +221,11 @@ def _from_topics(settings: Settings) -> "tuple[Log, list[ItemVector], str]":
     import numpy as np
 
     from schemas import Item, ItemVector
-    from stream_app.interests.update import pack
+    from stream_app.interests.update import pack, unpack
     from stream_app.recommend.offline import history
 
     log, known = asyncio.run(history.read(settings))
     some = next(iter(known.values()), None)
-    nothing = pack(np.zeros(_dimensions(list(known.values())), np.float32))
+    nothing = pack(np.zeros(len(unpack(some.vector)) if some else 1, np.float32))
     entries = [known.get(i) or ItemVector(Item(i, i), nothing, "") for i in log.items]
     return log, entries, some.model if some else ""
-
-
-def _dimensions(entries: "Sequence[ItemVector]") -> int:
-    from stream_app.interests.update import unpack
-
-    return len(unpack(entries[0].vector)) if entries else 1

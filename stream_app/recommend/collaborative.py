@@ -14,7 +14,7 @@ from schemas import Reason
 from stream_app.interests.record import Interest
 from stream_app.recommend.bundle import Recommender
 from stream_app.recommend.catalogue import Catalogue
-from stream_app.recommend.source import ALL, Rows, Source, top
+from stream_app.recommend.source import ALL, Rows, Source
 from stream_app.recommend.table import Table
 
 FADE = 0.8
@@ -41,11 +41,6 @@ class Collaborative(Source):
         factors = np.stack([self._fold_in(user, items, table)[0] for user in users])
         scores: NDArray[np.float32] = np.clip(factors @ table[rows].T, -1, 1)
         return scores
-
-    def candidates(
-        self, users: Sequence[Interest], items: Catalogue, count: int
-    ) -> list[NDArray[np.int64]]:
-        return list(top(self.score(users, items), count))
 
     def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
         table = self._table.read(items)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.recommend.catalogue import Catalogue
+from stream_app.recommend.catalogue import Catalogue, resized
 
 
 class Column:
@@ -22,9 +22,7 @@ class Column:
     def read(self, items: Catalogue) -> NDArray[np.float64]:
         """The numbers [items]; costs as much as was changed since the last time."""
         if len(self._values) < len(items):
-            grown = np.zeros(max(len(items), 2 * len(self._values)))
-            grown[: len(self._values)] = self._values
-            self._values = grown
+            self._values = resized(self._values, 2 * len(items))
         for row in items.changed(self._version).tolist():
             self._values[row] = self._known.get(int(items.hashes[row]), 0.0)
         self._version = items.version

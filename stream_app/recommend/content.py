@@ -25,7 +25,6 @@ _WORDS = {
     "review": ("that you praised", "你称赞过的"),
 }
 
-
 HALF = 5.0
 """Product of interest and item that scores a half: five full words of praise for its like."""
 LATEST = 5
@@ -88,8 +87,9 @@ class Content(Source):
         places = np.array(read.rows, np.int64)
         likeness = items.vectors[places] @ targets.T
         # What was bought and then complained of is no reason for more of its kind.
+        liked = frozenset(read.liked)
         praise = [
-            weight if event.value > 0 and row in read.praised else 0.0
+            weight if event.value > 0 and row in liked else 0.0
             for event, row, weight in zip(read.events, read.rows, read.weights, strict=True)
         ]
         strength = np.where(likeness >= MIN_LIKENESS, likeness * np.array(praise)[:, None], 0.0)
@@ -139,10 +139,10 @@ class Content(Source):
         values = np.array([event.value for event in events], np.float32)
         times = np.array([event.time for event in events])
         weights = values * np.exp2((times - user.clock) / self._half_life).astype(np.float32)
-        liked = [row for row, value in newest.items() if value > 0]
         return _Reading(
-            events, rows, weights, user.vector + weights @ items.vectors[rows], liked,
-            [row for row, value in newest.items() if value < 0], frozenset(liked),
+            events, rows, weights, user.vector + weights @ items.vectors[rows],
+            [row for row, value in newest.items() if value > 0],
+            [row for row, value in newest.items() if value < 0],
         )  # fmt: skip
 
     def _like(self, event: Event, items: Catalogue) -> Reason:
@@ -168,7 +168,6 @@ class _Reading(NamedTuple):
     interest: NDArray[np.float32]
     liked: list[int]
     disliked: list[int]
-    praised: frozenset[int]
 
 
 def _calm(product: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from schemas import Reason, Trend
 from stream_app.identity import hash64
 from stream_app.interests.record import Event, Interest
-from stream_app.recommend.catalogue import Catalogue
+from stream_app.recommend.catalogue import Catalogue, resized
 from stream_app.recommend.source import ALL, Rows, Source, top
 
 WINDOW = 10
@@ -100,8 +100,8 @@ class _Pairs:
             place = int(places[0])
         elif self._size < FOLLOWERS:
             if self._size == len(self._others):
-                self._others = np.concatenate([self._others, np.zeros_like(self._others)])
-                self._weights = np.concatenate([self._weights, np.zeros_like(self._weights)])
+                self._others = resized(self._others, 2 * self._size)
+                self._weights = resized(self._weights, 2 * self._size)
             place = self._size
             self._size += 1
         else:

@@ -4,7 +4,6 @@ variety. What a rule kept out is counted, and named where it would have stood in
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from schemas import Item
 from stream_app.identity import hash64
 from stream_app.interests.record import Interest
-from stream_app.recommend.catalogue import Catalogue
+from stream_app.recommend.catalogue import Catalogue, resized
 from stream_app.recommend.source import top
 
 POOL = 10
@@ -24,8 +23,6 @@ OUT = (
 )  # fmt: skip
 """The rules by number; the first says that an item may be shown."""
 SEEN, DISLIKED, BLOCKED, UNSAFE, UNAVAILABLE, *CAPS = range(1, len(OUT))
-
-Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +130,8 @@ class Policy:
         """Know which rows are kept from everybody; only what was put since is looked at."""
         if self._version == items.version:
             return
-        self._out = _resized(self._out, len(items))
-        self._groups = _resized(self._groups, len(items))
+        self._out = resized(self._out, len(items))
+        self._groups = resized(self._groups, len(items))
         for row in items.put_since(self._version).tolist():
             item = items.items[row]
             self._out[row] = self._rule(item)
@@ -221,12 +218,6 @@ def _disliked(user: Interest) -> set[int]:
     """Items whose newest event was against them."""
     newest = {event.item: event.value for event in user.events}
     return {item for item, value in newest.items() if value < 0}
-
-
-def _resized(array: NDArray[Number], rows: int) -> NDArray[Number]:
-    """The array with rows cut off or blank ones added."""
-    blank = np.zeros((max(rows - len(array), 0), *array.shape[1:]), array.dtype)
-    return np.concatenate([array[:rows], blank])
 
 
 def _best(places: NDArray[np.int64], scores: NDArray[np.float32], count: int) -> list[int]:

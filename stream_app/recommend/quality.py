@@ -38,6 +38,12 @@ class Quality(Source):
         scores = (opinion * count / (count + PRIOR)).astype(np.float32)
         return np.broadcast_to(scores, (len(users), len(scores)))
 
+    def candidates(
+        self, users: Sequence[Interest], items: Catalogue, count: int
+    ) -> list[NDArray[np.int64]]:
+        # What is praised by all is not yet for anybody: it ranks what other sources propose.
+        return [np.empty(0, np.int64) for _ in users]
+
     def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
         praised = Reason(self.name, "its reviews praise it", "评论多为称赞")
         opinion, count = self._opinion.read(items)[rows], self._count.read(items)[rows]

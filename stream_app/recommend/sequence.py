@@ -5,6 +5,7 @@ an item's score is the product of q with the item's own (see `offline/sequences.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime as ort
@@ -15,13 +16,20 @@ from schemas import Reason
 from stream_app.interests.record import KINDS, Event, Interest
 from stream_app.recommend.bundle import Recommender
 from stream_app.recommend.catalogue import Catalogue
-from stream_app.recommend.source import ALL, Rows, Source, top
+from stream_app.recommend.source import ALL, Rows, Source
 from stream_app.recommend.table import Table
 
 LATEST = 5
 """Newest events of which each is left out once to find the one that counts most."""
 MIN_FALL = 0.02
 """Fall of the score without an event from which the event is a reason."""
+
+
+class _Known(NamedTuple):
+    """An event with an item of the catalogue, and its row."""
+
+    row: int
+    event: Event
 
 
 class Sequential(Source):
@@ -48,14 +56,9 @@ class Sequential(Source):
         self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
         table = self._table.read(items)
-        asked = self._ask([_known(user, items) for user in users], items, table)
+        asked = self._ask([_known(user, items) for user in users], table)
         scores: NDArray[np.float32] = np.clip(asked @ table[rows].T / self._scale, -1, 1)
         return scores
-
-    def candidates(
-        self, users: Sequence[Interest], items: Catalogue, count: int
-    ) -> list[NDArray[np.int64]]:
-        return list(top(self.score(users, items), count))
 
     def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
         table = self._table.read(items)
@@ -64,17 +67,17 @@ class Sequential(Source):
         if not last:
             return [None for _ in rows]
         without = [events[:place] + events[place + 1 :] for place in last]
-        scores = self._ask([events, *without], items, table) @ table[list(rows)].T / self._scale
+        scores = self._ask([events, *without], table) @ table[list(rows)].T / self._scale
         falls = np.minimum(scores[0], 1) - scores[1:]
+        titles = [items.items[events[place].row].title for place in last]
         return [
-            self._after(events[last[place]], items) if own[place] >= MIN_FALL else None
+            self._after(titles[place]) if own[place] >= MIN_FALL else None
             for own, place in zip(falls.T, falls.argmax(0), strict=True)
         ]
 
     def _ask(
         self,
-        histories: Sequence[list[Event]],
-        items: Catalogue,
+        histories: Sequence[list[_Known]],
         table: NDArray[np.float32],
     ) -> NDArray[np.float32]:
         """q of each history [histories, width]; zero for an empty one."""
@@ -89,10 +92,10 @@ class Sequential(Source):
         for place, number in enumerate(filled):
             events = histories[number]
             end = len(events)
-            rows[place, :end] = [items.row(event.item) or 0 for event in events]
-            kinds[place, :end] = [event.kind for event in events]
-            values[place, :end] = [event.value for event in events]
-            apart[place, :end] = gaps(np.array([event.time for event in events]))
+            rows[place, :end] = [known.row for known in events]
+            kinds[place, :end] = [known.event.kind for known in events]
+            values[place, :end] = [known.event.value for known in events]
+            apart[place, :end] = gaps(np.array([known.event.time for known in events]))
         lengths = np.array([len(histories[number]) for number in filled], np.int32)
         feeds = {
             "items": table[rows], "kinds": kinds, "values": values, "gaps": apart,
@@ -101,8 +104,7 @@ class Sequential(Source):
         (asked[filled],) = self._session.run(["asked"], feeds)
         return asked
 
-    def _after(self, event: Event, items: Catalogue) -> Reason:
-        title = items.items[items.row(event.item) or 0].title
+    def _after(self, title: str) -> Reason:
         return Reason(
             self.name,
             f"what people turn to after “{title}”, one of your latest",
@@ -115,5 +117,6 @@ def gaps(times: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.log1p(np.diff(times, prepend=times[:1]) / 3600).astype(np.float32)
 
 
-def _known(user: Interest, items: Catalogue) -> list[Event]:
-    return [event for event in user.events if items.row(event.item) is not None]
+def _known(user: Interest, items: Catalogue) -> list[_Known]:
+    rows = ((items.row(event.item), event) for event in user.events)
+    return [_Known(row, event) for row, event in rows if row is not None]

@@ -34,8 +34,8 @@ class Source(Protocol):
     def candidates(
         self, users: Sequence[Interest], items: Catalogue, count: int
     ) -> list[NDArray[np.int64]]:
-        """For each user rows that score high here, about `count`, in no order; none by default."""
-        return [np.empty(0, np.int64) for _ in users]
+        """For each user rows that score high here, about `count`, in no order."""
+        return list(top(self.score(users, items), count))
 
     def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
         """Why the item of each row, by evidence in the user's record or of the item itself."""

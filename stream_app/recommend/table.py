@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.recommend.catalogue import Catalogue
+from stream_app.recommend.catalogue import Catalogue, resized
 
 Floats = NDArray[np.float32]
 
@@ -32,9 +32,7 @@ class Table:
     def read(self, items: Catalogue) -> Floats:
         """Vectors [items, width]."""
         if len(self._vectors) < len(items):
-            grown = np.zeros((2 * len(items), self._learnt.shape[1]), np.float32)
-            grown[: len(self._vectors)] = self._vectors
-            self._vectors = grown
+            self._vectors = resized(self._vectors, 2 * len(items))
         rows = items.changed(self._version)
         if len(rows):
             vectors = items.vectors[rows] @ self._project

@@ -35,13 +35,13 @@ def learnt() -> training.Learnt:
 def test_what_is_learnt_leads_users_to_their_colour(learnt: training.Learnt) -> None:
     log = board()
     items = catalogue(order=log.items)
-    fed = training.feed(items, learnt.trained)
+    fed = training.feed(items, learnt.trained, learnt.trained.config.weights)
     for row in range(len(log)):
         fed.observe(log, row)
     say = np.array(list(learnt.trained.config.weights.values()), np.float32)
     assert say.sum() == pytest.approx(1, abs=1e-3) and (say >= 0).all()
     for number, name in enumerate(log.users):
-        scores = say @ fed.scores(number)
+        scores = fed.totals(number)
         scores[fed.known(number)] = -np.inf
         assert int(log.items[int(scores.argmax())][1:]) % 2 == int(name[1:]) % 2
 

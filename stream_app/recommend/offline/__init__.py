@@ -1,4 +1,4 @@
-"""Recommenders on recorded interactions: read a log, split it, rank, measure. No Kafka here."""
+"""Recommenders on recorded interactions: read a log, split it, train, rank, measure."""
 
 from typing import Literal, get_args
 

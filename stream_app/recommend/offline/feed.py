@@ -1,8 +1,6 @@
 """A recorded log fed through users' records and items' subjects, as the stream does it."""
 
-import base64
 from collections import defaultdict
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +11,11 @@ from stream_app.alerts.subject import Subject, Windows, apply
 from stream_app.alerts.trend import trend
 from stream_app.identity import hash64
 from stream_app.interests.record import Interest, empty
-from stream_app.interests.update import Rules, apply_analysis, apply_behaviour, opinion
+from stream_app.interests.update import Rules, apply_analysis, apply_behaviour, opinion, pack
 from stream_app.recommend.catalogue import Catalogue
+from stream_app.recommend.hybrid import Hybrid
 from stream_app.recommend.neighbours import steps
 from stream_app.recommend.offline.log import Interaction, Log
-from stream_app.recommend.source import Source
 
 TOPIC = "interactions"
 
@@ -25,16 +23,14 @@ TOPIC = "interactions"
 class Feed:
     """The state after the interactions observed so far, and what the sources make of it."""
 
-    def __init__(
-        self, items: Catalogue, sources: Sequence[Source], rules: Rules, windows: Windows
-    ) -> None:
+    def __init__(self, items: Catalogue, hybrid: Hybrid, rules: Rules, windows: Windows) -> None:
         """`items`: rows in the order of the log's items."""
         dimensions = items.vectors.shape[1]
         self._items = items
-        self._sources = sources
+        self._hybrid = hybrid
         self._rules = rules
         self._windows = windows
-        self._nothing = base64.b64encode(np.zeros(dimensions, "<f4").tobytes()).decode()
+        self._nothing = pack(np.zeros(dimensions, np.float32))
         self._records: dict[int, Interest] = defaultdict(lambda: empty(dimensions))
         self._subjects: dict[int, Subject] = defaultdict(Subject)
         self._known: dict[int, set[int]] = defaultdict(set)
@@ -46,8 +42,13 @@ class Feed:
 
     def scores(self, user: int) -> NDArray[np.float32]:
         """What each source says [sources, items]."""
-        record = self._records[user]
-        return np.stack([source.score([record], self._items)[0] for source in self._sources])
+        scores: NDArray[np.float32] = self._hybrid.scores([self._records[user]], self._items)[:, 0]
+        return scores
+
+    def totals(self, user: int) -> NDArray[np.float32]:
+        """Their blend [items]."""
+        totals: NDArray[np.float32] = self._hybrid.totals([self._records[user]], self._items)[0]
+        return totals
 
     def observe(self, log: Log, row: int) -> None:
         """An interaction became known."""
@@ -73,17 +74,15 @@ class Feed:
         )  # fmt: skip
         subject = self._subjects[item]
         apply(subject, TOPIC, [signal], self._windows)
-        told = trend(f"item:{given.item}", subject, self._windows, None)
-        for source in self._sources:
-            source.put(told)
+        self._hybrid.put(trend(f"item:{given.item}", subject, self._windows, None))
+        self._hybrid.refresh()
 
     def _analysis(self, given: Interaction) -> Analysis:
         """What the stream makes of a review; its opinion is the stars' where no text was read."""
-        stars = 0.0 if given.stars is None else (given.stars - 3) / 2
         return Analysis(
             id=str(self._offset), user_id=given.user, text="", language="other",
             sentiment="neutral", probabilities={},
-            intensity=stars if given.intensity is None else given.intensity,
+            intensity=given.read,
             topics=[], model="", time=given.time, source=Position(TOPIC, 0, self._offset),
             vector=given.vector or self._nothing, item_id=given.item, stars=given.stars,
         )  # fmt: skip

@@ -2,13 +2,11 @@
 
 from collections.abc import AsyncIterator
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
 import schemas
 from schemas import Analysis, Behaviour, Invalid, ItemVector
+from stream_app.delivery.broadcast import whole
 from stream_app.recommend.offline.log import Interaction, Log, LogError, log_of
-from stream_app.settings import Settings, security
-from stream_app.topics import LARGE, full_name
+from stream_app.settings import Settings
 
 
 async def read(settings: Settings) -> tuple[Log, dict[str, ItemVector]]:
@@ -17,7 +15,7 @@ async def read(settings: Settings) -> tuple[Log, dict[str, ItemVector]]:
     Raises LogError where there is nothing, KafkaError.
     """
     interactions: dict[str, Interaction] = {}
-    async for _, value, _ in _whole(settings, "analyses"):
+    async for _, value, _ in _messages(settings, "analyses"):
         if value is not None:
             analysis = schemas.decode(value, Analysis)
             if analysis.item_id is not None:
@@ -25,7 +23,7 @@ async def read(settings: Settings) -> tuple[Log, dict[str, ItemVector]]:
                     analysis.time, analysis.user_id, analysis.item_id, analysis.stars,
                     intensity=analysis.intensity, vector=analysis.vector,
                 )  # fmt: skip
-    async for _, value, time in _whole(settings, "behaviours"):
+    async for _, value, time in _messages(settings, "behaviours"):
         try:
             done = schemas.decode(value, Behaviour)
         except Invalid:
@@ -36,7 +34,7 @@ async def read(settings: Settings) -> tuple[Log, dict[str, ItemVector]]:
             when, done.user_id, done.item_id, kind=done.kind
         )
     items: dict[str, ItemVector] = {}
-    async for key, value, _ in _whole(settings, "item-vectors"):
+    async for key, value, _ in _messages(settings, "item-vectors"):
         if value is not None:
             entry = schemas.decode(value, ItemVector)
             items[entry.item.item_id] = entry
@@ -47,29 +45,13 @@ async def read(settings: Settings) -> tuple[Log, dict[str, ItemVector]]:
     return log_of(interactions.values()), items
 
 
-async def _whole(
+async def _messages(
     settings: Settings, topic: str
 ) -> AsyncIterator[tuple[bytes | None, bytes | None, float]]:
     """Key, value and time of every message that a topic holds now."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.broker,
-        fetch_max_wait_ms=settings.fetch_wait_ms,
-        max_partition_fetch_bytes=LARGE,
-        **security(settings),
-    )
-    await consumer.start()
-    try:
-        partitions = [
-            TopicPartition(full_name(settings, topic), number)
-            for number in range(settings.partitions)
-        ]
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        ends = await consumer.end_offsets(partitions)
-        while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
+    async with whole(settings, topic) as (consumer, ends):
+        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
             found = await consumer.getmany(timeout_ms=settings.fetch_wait_ms)
             for messages in found.values():
                 for message in messages:
                     yield message.key, message.value, message.timestamp / 1000
-    finally:
-        await consumer.stop()

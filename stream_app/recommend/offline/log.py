@@ -52,6 +52,13 @@ class Interaction:
     """The text's embedding, likewise, in base64."""
 
     @property
+    def read(self) -> float:
+        """The text's intensity; where no model read it, what the stars say."""
+        if self.intensity is not None:
+            return self.intensity
+        return 0.0 if self.stars is None else (self.stars - 3) / 2
+
+    @property
     def positive(self) -> bool:
         """Whether a recommender should have foreseen it."""
         if self.stars is not None:

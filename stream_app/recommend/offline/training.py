@@ -17,14 +17,16 @@ from tqdm import tqdm
 from schemas import ItemVector
 from stream_app.alerts.subject import Windows
 from stream_app.interests.record import KINDS
-from stream_app.interests.update import DAY, Rules, opinion
-from stream_app.recommend import bundle
+from stream_app.interests.update import DAY, Rules, opinion, unpack
+from stream_app.recommend import bundle, policy
 from stream_app.recommend.bundle import Config, Recommender
 from stream_app.recommend.catalogue import Catalogue
+from stream_app.recommend.hybrid import Hybrid
 from stream_app.recommend.offline import factors, sequences
 from stream_app.recommend.offline.blend import Choices
 from stream_app.recommend.offline.feed import Feed
 from stream_app.recommend.offline.log import Interaction, Log
+from stream_app.recommend.offline.measures import TOP
 from stream_app.recommend.sources import sources
 
 FACTORS = (0.5, 2.0)
@@ -55,30 +57,27 @@ class Learnt(NamedTuple):
     metrics: dict[str, Any]
 
 
-def catalogue_of(entries: Sequence[ItemVector], dimensions: int) -> Catalogue:
-    """A catalogue whose rows are in the order of the entries."""
-    items = Catalogue(dimensions)
+def catalogue_of(entries: Sequence[ItemVector]) -> Catalogue:
+    """A catalogue whose rows are in the order of the entries, of which there is one at least."""
+    items = Catalogue(len(unpack(entries[0].vector)))
     for entry in entries:
         items.put(entry)
     items.refresh()
     return items
 
 
-def feed(items: Catalogue, trained: Recommender) -> Feed:
-    """An empty feed with all sources of a recommender."""
+def feed(items: Catalogue, trained: Recommender, weights: Mapping[str, float]) -> Feed:
+    """An empty feed of a recommender, with such a blend of its sources."""
     half_life = trained.config.half_life_days * DAY
+    hybrid = Hybrid(sources(half_life, {}, trained), policy.Rules(), TOP, weights)
     rules = Rules(trained.config.events, half_life, frozenset())
-    return Feed(items, sources(half_life, {}, trained), rules, Windows(DAY, 96, DAY, half_life))
+    return Feed(items, hybrid, rules, Windows(DAY, 96, DAY, half_life))
 
 
 def value(given: Interaction, weights: Mapping[str, float]) -> float:
     """The value of an interaction as an event of a record."""
-    weight = weights.get(given.kind, 0.0)
-    if given.kind != "review":
-        return weight
-    if given.intensity is None:
-        return weight * (0.0 if given.stars is None else (given.stars - 3) / 2)
-    return weight * opinion(given.intensity, given.stars)
+    said = opinion(given.read, given.stars) if given.kind == "review" else 1.0
+    return weights.get(given.kind, 0.0) * said
 
 
 def learn(log: Log, items: Catalogue, plan: Plan, name: str, model: str) -> Learnt:
@@ -94,7 +93,7 @@ def learn(log: Log, items: Catalogue, plan: Plan, name: str, model: str) -> Lear
 
     def blended(half_life: float, events: Mapping[str, float], what: str) -> _Tried:
         config = _with(early, half_life_days=half_life, events=dict(events))
-        choices = _choices(log, begin, items, config, what)
+        choices = _choices(log, begin, items, config, names, what)
         weights = choices.learn(names, plan.left_out)
         tried[what] = choices.ndcg(weights)
         return _Tried(tried[what], half_life, events, weights)
@@ -165,10 +164,13 @@ def _histories(log: Log, weights: Mapping[str, float]) -> list[sequences.History
     ]
 
 
-def _choices(log: Log, begin: int, items: Catalogue, trained: Recommender, what: str) -> Choices:
-    """What was liked in the slice of the log from row `begin` on, each scored before."""
+def _choices(
+    log: Log, begin: int, items: Catalogue, trained: Recommender, names: Sequence[str], what: str
+) -> Choices:
+    """What was liked in the slice of the log from row `begin` on, each scored before by the
+    sources of those names."""
     choices = Choices()
-    fed = feed(items, trained)
+    fed = feed(items, trained, dict.fromkeys(names, 1.0))
     for row in tqdm(range(len(log)), desc=what, unit="event", mininterval=5):
         user, item = int(log.user[row]), int(log.item[row])
         if row >= begin and log.positive[row] and item not in (known := fed.known(user)):
