@@ -86,6 +86,8 @@ TOPICS: tuple[Spec, ...] = (
     ),
 )
 TABLES = ("interests", "subjects")
+"""In their changelogs compaction waits for an hour: a stale record must not be all that is left of
+its key before the owner has written it again."""
 BY_NAME = {spec.name: spec for spec in TOPICS}
 
 
@@ -118,7 +120,10 @@ def layout(settings: Settings) -> dict[str, dict[str, str]]:
     """Broker settings by full topic name, changelogs included."""
     topics = {full_name(settings, spec.name): configs(settings, spec) for spec in TOPICS}
     for table in TABLES:
-        topics[changelog(settings, table)] = {"cleanup.policy": "compact"}
+        topics[changelog(settings, table)] = {
+            "cleanup.policy": "compact",
+            "min.compaction.lag.ms": str(HOUR_MS),
+        }
     return topics
 
 

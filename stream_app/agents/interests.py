@@ -22,7 +22,7 @@ def add(worker: Worker, broadcasts: Sequence[Broadcast]) -> None:
         prefix=worker.settings.prefix,
         rows=worker.settings.batch_rows,
         size=worker.settings.batch_bytes,
-        table=StateTable(worker.app, "interests"),
+        table=StateTable(worker.app, worker.settings, worker.outbox, "interests"),
         ready=ready,
     )
     register(worker, shell, "analyses", "behaviours")

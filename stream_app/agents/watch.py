@@ -18,7 +18,7 @@ def add(worker: Worker, unmatched: Broadcast) -> Broadcast:
         prefix=worker.settings.prefix,
         rows=worker.settings.batch_rows,
         size=worker.settings.batch_bytes,
-        table=StateTable(worker.app, "subjects"),
+        table=StateTable(worker.app, worker.settings, worker.outbox, "subjects"),
         ready=unmatched.ready.wait,
     )
     register(worker, shell, "signals")

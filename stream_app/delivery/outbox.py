@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer
 
 from stream_app import metrics
 from stream_app.delivery.message import Record
+from stream_app.delivery.ownership import TOKEN
 from stream_app.identity import partition
 from stream_app.settings import Settings, security
 from stream_app.topics import LARGE, full_name
@@ -23,6 +24,8 @@ class Change(NamedTuple):
     partition: int
     key: bytes
     value: bytes
+    token: int
+    """Its writer's; 0: none."""
 
 
 class Outbox:
@@ -59,17 +62,16 @@ class Outbox:
             await self._producer.stop()
             self._producer = None
 
-    async def deliver(self, records: Sequence[Record], changes: Sequence[Change] = ()) -> list[int]:
-        """Send all, wait until each is stored; the changes' offsets. Raises KafkaError."""
+    async def deliver(self, records: Sequence[Record]) -> None:
+        """Send all, wait until each is stored. Raises KafkaError."""
         assert self._producer is not None
-        send = self._producer.send
         futures = []
         for record in records:
             if record.topic == "dead-letters":
                 headers = dict(record.headers)
                 metrics.DEAD.labels(headers["__connect.errors.topic"].decode()).inc()
             futures.append(
-                await send(
+                await self._producer.send(
                     full_name(self._settings, record.topic),
                     record.value,
                     key=record.key,
@@ -77,12 +79,22 @@ class Outbox:
                     headers=list(record.headers),
                 )
             )
-        for change in changes:
-            futures.append(
-                await send(change.topic, change.value, key=change.key, partition=change.partition)
+        await asyncio.gather(*futures)
+
+    async def append(self, changes: Sequence[Change]) -> list[int]:
+        """Send changelog records, wait until each is stored; their offsets. Raises KafkaError."""
+        assert self._producer is not None
+        futures = [
+            await self._producer.send(
+                change.topic,
+                change.value,
+                key=change.key,
+                partition=change.partition,
+                headers=[(TOKEN, str(change.token).encode())],
             )
-        stored = await asyncio.gather(*futures)
-        return [metadata.offset for metadata in stored[len(records) :]]
+            for change in changes
+        ]
+        return [stored.offset for stored in await asyncio.gather(*futures)]
 
     def _partition(self, key: bytes | None) -> int | None:
         # Left to itself the producer lists all partitions anew for every record.

@@ -71,14 +71,17 @@ class Shell:
         read = self._table.read if self._table else _no_table
         return self._processor(messages, read)
 
+    async def own(self, messages: Sequence[Message]) -> None:
+        """Claim the partitions of a batch before its state is read."""
+        if self._table is not None:
+            await self._table.own(message.partition for message in messages)
+
     async def deliver(self, result: Result) -> None:
-        """Send everything; returns when it is stored, state included."""
-        if self._table is None:
-            await self._outbox.deliver(result.records)
-            return
-        changes = self._table.changes(result.states)
-        offsets = await self._outbox.deliver(result.records, changes)
-        self._table.write(result.states, offsets)
+        """Write the state and send everything; returns when it is stored. State goes first: it
+        shows whether the partitions are still this worker's, and only then the rest is true."""
+        if self._table is not None:
+            await self._table.store(result.states)
+        await self._outbox.deliver(result.records)
 
 
 def _no_table(partition: int, key: bytes) -> bytes | None:
@@ -102,6 +105,8 @@ class _Run:
 
     async def run(self) -> None:
         await self._shell._outbox.start()
+        if self._shell._table is not None:
+            self._shell._table.release()
         if self._shell._ready is not None:
             await self._shell._ready()
         dispatcher = self._spawn(self._dispatch())
@@ -158,6 +163,7 @@ class _Run:
 
     async def _work(self, batch: list[Any], previous: asyncio.Task[None] | None) -> None:
         messages = [self._message(event.message) for event in batch]
+        await self._shell.own(messages)
         loop = asyncio.get_running_loop()
         result = await loop.run_in_executor(self._shell._pool, self._shell.process, messages)
         if self._shell._table is None:

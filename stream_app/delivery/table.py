@@ -7,15 +7,19 @@ offset they stand at, in one atomic write. Recovery and standbys stay Faust's.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import faust
 import rocksdict
+from aiokafka import TopicPartition
 from faust.tables import Table
 
 from stream_app.delivery.message import State
-from stream_app.delivery.outbox import Change
+from stream_app.delivery.outbox import Change, Outbox
+from stream_app.delivery.ownership import OWNER, Superseded, between, token
+from stream_app.delivery.store import Store
+from stream_app.settings import Settings
 
 BLOCK_CACHE = 2 * 1024 * 1024
 """Bytes per partition; Faust's default is 2 GiB."""
@@ -23,12 +27,21 @@ WRITE_BUFFER = 1 * 1024 * 1024
 """Bytes per partition, at most three at once; the default of 64 MiB looks like a leak."""
 
 
-class StateTable:
-    """Bytes by partition and key, in RocksDB and a changelog topic."""
+class _Table(Table):  # type: ignore[misc]
+    def _new_store(self) -> Store:
+        return Store("rocksdb://", self.app, self, table_name=self.name, options=self.options)
 
-    def __init__(self, app: faust.App, name: str) -> None:
+
+class StateTable:
+    """Bytes by partition and key, in RocksDB and a changelog topic, with one writer."""
+
+    def __init__(self, app: faust.App, settings: Settings, outbox: Outbox, name: str) -> None:
+        self._settings = settings
+        self._outbox = outbox
+        self._owned: dict[int, int] = {}
+        """Token by partition."""
         self._table: Any = app.tables.add(
-            Table(
+            _Table(
                 app,
                 name=name,
                 key_type=bytes,
@@ -43,26 +56,69 @@ class StateTable:
             )
         )
 
+    @property
+    def _store(self) -> Store:
+        store: Store = self._table.data
+        return store
+
+    def release(self) -> None:
+        """Partitions have moved: claim them anew."""
+        self._owned.clear()
+
+    async def own(self, partitions: Iterable[int]) -> None:
+        """Claim what is not claimed yet. Raises Superseded, KafkaError."""
+        if not self._settings.idempotent:
+            return  # the embedded broker misreports offsets; it has one worker
+        for partition in set(partitions) - self._owned.keys():
+            claim = self._store.token(partition) + 1
+            value = str(claim).encode()
+            self._owned[partition] = claim
+            await self._append([self._change(partition, OWNER, value)], rivals=claim)
+
     def read(self, partition: int, key: bytes) -> bytes | None:
         """The value, or None."""
-        value: bytes | None = self._database(partition).get(key)
-        return value
+        return self._store.read(partition, key)
 
-    def changes(self, states: Sequence[State]) -> list[Change]:
-        """The changelog records of a batch."""
+    async def store(self, states: Sequence[State]) -> None:
+        """Write a batch; returns when changelog and disk have it. Raises Superseded, KafkaError."""
+        changes = {(s.partition, s.key): self._change(*s) for s in states}
+        for partition in {state.partition for state in states}:
+            doubtful = self._store.doubtful.pop(partition, set())
+            for key in doubtful - {key for number, key in changes if number == partition}:
+                if (value := self.read(partition, key)) is not None:
+                    changes[partition, key] = self._change(partition, key, value)
+        await self._append(list(changes.values()))
+
+    def _change(self, partition: int, key: bytes, value: bytes) -> Change:
         topic = self._table.changelog_topic_name
-        return [Change(topic, state.partition, state.key, state.value) for state in states]
+        return Change(topic, partition, key, value, self._owned.get(partition, 0))
 
-    def write(self, states: Sequence[State], offsets: Sequence[int]) -> None:
-        """Write what the changelog has stored at `offsets`."""
+    async def _append(self, changes: Sequence[Change], rivals: int | None = None) -> None:
+        """`rivals`: tokens from here on are another owner's, by default those above ours."""
+        offsets = await self._outbox.append(changes)
         batches: dict[int, Any] = defaultdict(lambda: rocksdict.WriteBatch(raw_mode=True))
-        newest: dict[int, int] = {}
-        for state, offset in zip(states, offsets, strict=True):
-            batches[state.partition].put(state.key, state.value)
-            newest[state.partition] = max(offset, newest.get(state.partition, -1))
+        places: dict[int, list[int]] = defaultdict(list)
+        for change, offset in zip(changes, offsets, strict=True):
+            batches[change.partition].put(change.key, change.value)
+            places[change.partition].append(offset)
+        for partition, taken in places.items():
+            if partition in self._owned:
+                await self._check(partition, taken, rivals or self._owned[partition] + 1)
         for partition, batch in batches.items():
-            batch.put(self._table.data.offset_key, str(newest[partition]).encode())
-            self._database(partition).write(batch)
+            batch.put(self._store.offset_key, str(max(places[partition])).encode())
+            self._store.write(partition, batch)
 
-    def _database(self, partition: int) -> Any:
-        return self._table.data._db_for_partition(partition)
+    async def _check(self, partition: int, taken: list[int], rivals: int) -> None:
+        """Nobody else has written since our last record, or only who is no owner any more."""
+        first, last = self._store.next_offset(partition), max(taken)
+        if last - first + 1 == len(taken):
+            return
+        tp = TopicPartition(self._table.changelog_topic_name, partition)
+        ours = set(taken)
+        for record in await between(self._settings, tp, first, last):
+            if record.offset in ours:
+                continue
+            if token(record.headers) >= rivals:
+                raise Superseded(f"another worker has taken over {tp.topic}/{partition}")
+            if record.key != OWNER:
+                self._store.doubtful[partition].add(record.key)

@@ -49,11 +49,10 @@ class Sent:
     async def start(self) -> None:
         pass
 
-    async def deliver(self, records: Sequence[Record], changes: Sequence[Any] = ()) -> list[int]:
+    async def deliver(self, records: Sequence[Record]) -> None:
         for record in records:
             await asyncio.sleep(0)
             self._log.append(("sent", int(record.key or b"")))
-        return []
 
 
 class Uneven:

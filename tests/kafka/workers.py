@@ -18,6 +18,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from stream_app import topics
 from stream_app.broker import Broker
+from stream_app.delivery.ownership import OWNER, token
 from stream_app.settings import PREFIX, Settings, load, security
 from stream_app.topics import LARGE, full_name
 
@@ -142,5 +143,13 @@ async def newest(settings: Settings, name: str) -> dict[str, bytes]:
 
 
 async def table(settings: Settings, name: str) -> dict[str, bytes]:
-    """A table as its changelog holds it."""
-    return await newest(settings, topics.changelog(settings, name))
+    """A table as its changelog holds it, to who passes over what is stale."""
+    values: dict[str, bytes] = {}
+    highest: dict[int, int] = {}
+    for record in await read_all(settings, topics.changelog(settings, name)):
+        its = token(record.headers)
+        if its >= highest.get(record.partition, 0):
+            highest[record.partition] = its
+            values[record.key.decode()] = record.value
+    values.pop(OWNER.decode(), None)
+    return values

@@ -1,0 +1,58 @@
+"""One writer a table partition, told by its changelog alone.
+
+A worker that was frozen for longer than the session timeout still has a batch to send when it
+wakes up, while another has long taken its partitions over. Faust lets it: its stale record would
+be the newest of its key. So a worker claims a partition before it works on it: a record with a
+token one higher than any in the changelog. Every record that follows carries that token, and
+since there is one writer, offsets without a gap. A gap means that somebody else has written: one
+with a higher token has taken over, and this worker must end; what one with a lower token wrote
+is stale, passed over by recovery, and written again by the owner.
+
+Apache Kafka fences transactions in the same way (KIP-98); Faust's do not hold (its issues 323 and
+517), and the group's own generation starts again at one when a group has been idle for a week.
+"""
+
+from collections.abc import Iterable
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from stream_app.settings import Settings, security
+from stream_app.topics import LARGE
+
+TOKEN = "token"
+"""Header of a changelog record: its writer's token, in decimal."""
+OWNER = b"\x00owner"
+"""Key of a claim; its value is the token."""
+
+
+class Superseded(RuntimeError):
+    """Another worker has taken the partition over."""
+
+
+def token(headers: Iterable[tuple[str, bytes]]) -> int:
+    """The token of a changelog record; 0 for records from before there were any."""
+    return next((int(value) for name, value in headers if name == TOKEN), 0)
+
+
+async def between(
+    settings: Settings, tp: TopicPartition, first: int, last: int
+) -> list[ConsumerRecord]:
+    """The records of a partition from one offset to another, both included. Raises KafkaError."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.broker,
+        fetch_max_wait_ms=settings.fetch_wait_ms,
+        max_partition_fetch_bytes=LARGE,
+        **security(settings),
+    )
+    await consumer.start()
+    try:
+        consumer.assign([tp])
+        consumer.seek(tp, max(first, (await consumer.beginning_offsets([tp]))[tp]))
+        found: list[ConsumerRecord] = []
+        # Compaction may have removed the last one: the position tells, not what was read.
+        while await consumer.position(tp) <= last:
+            for messages in (await consumer.getmany(timeout_ms=settings.fetch_wait_ms)).values():
+                found.extend(message for message in messages if message.offset <= last)
+        return found
+    finally:
+        await consumer.stop()

@@ -1,0 +1,86 @@
+"""Faust's RocksDB store, mended: stale records are passed over, a broken folder is rebuilt."""
+
+import logging
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from faust.stores import rocksdb
+
+from stream_app.delivery.ownership import OWNER, token
+
+log = logging.getLogger(__name__)
+
+
+class Store(rocksdb.Store):  # type: ignore[misc]
+    """Each partition is a RocksDB of its own, restored from the changelog where it is missing."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.doubtful: dict[int, set[bytes]] = defaultdict(set)
+        """Keys by partition whose newest record in the changelog is stale: to be written again."""
+
+    def token(self, partition: int) -> int:
+        """The highest token seen in a partition's changelog."""
+        return int(self._db_for_partition(partition).get(OWNER) or 0)
+
+    def next_offset(self, partition: int) -> int:
+        """Where the changelog goes on after what this store has of it."""
+        found = self._db_for_partition(partition).get(self.offset_key)
+        return 0 if found is None else int(found) + 1
+
+    def read(self, partition: int, key: bytes) -> bytes | None:
+        """The value, or None."""
+        try:
+            value: bytes | None = self._db_for_partition(partition).get(key)
+        except Exception as error:
+            self._discard(partition, error)
+            raise
+        return value
+
+    def write(self, partition: int, batch: Any) -> None:
+        """Write a batch of RocksDB, all or nothing."""
+        self._db_for_partition(partition).write(batch)
+
+    def apply_changelog_batch(
+        self,
+        batch: Iterable[Any],
+        to_key: Callable[[Any], Any],
+        to_value: Callable[[Any], Any],
+    ) -> None:
+        tokens: dict[int, int] = {}
+        super().apply_changelog_batch(self._owners(batch, tokens), to_key, to_value)
+        for partition, highest in tokens.items():
+            self._db_for_partition(partition).put(OWNER, str(highest).encode())
+
+    def _owners(self, batch: Iterable[Any], tokens: dict[int, int]) -> Iterator[Any]:
+        """Without the records of who was no owner any more; the highest token by partition."""
+        for event in batch:
+            message = event.message
+            partition = message.partition
+            if partition not in tokens:
+                tokens[partition] = self.token(partition)
+            headers = message.headers or ()
+            its = token(headers.items() if hasattr(headers, "items") else headers)
+            if its < tokens[partition]:
+                self.doubtful[partition].add(message.key)
+                continue
+            tokens[partition] = its
+            # Written again by its owner after all.
+            self.doubtful[partition].discard(message.key)
+            yield event
+
+    def _open_for_partition(self, partition: int) -> Any:
+        try:
+            return super()._open_for_partition(partition)
+        except Exception as error:
+            self._discard(partition, error)
+            return super()._open_for_partition(partition)
+
+    def _discard(self, partition: int, error: Exception) -> None:
+        """Delete what RocksDB calls corrupt: the changelog has it all."""
+        if "Corruption" not in str(error):
+            raise error
+        log.error("table partition %s is restored from its changelog: %s", partition, error)
+        shutil.rmtree(self.partition_path(partition))
