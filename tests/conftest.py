@@ -14,6 +14,14 @@ from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.broker.kafka import KafkaCluster
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    faults = parser.getgroup("faults")
+    faults.addoption("--strikes", type=int, default=0, help="How many; 0: the short form.")
+    faults.addoption("--seed", type=int, default=7, help="Which, when, and on whom.")
+    faults.addoption("--only", help="Strikes whose name holds this.")
+    faults.addoption("--results", help="JSON file for the recovery times.")
+
+
 @pytest.fixture(scope="session")
 def embedded_broker() -> Iterator[EmbeddedBroker]:
     """The embedded broker; `.bootstrap` is its address. Topics are the test's to name and make."""

@@ -89,12 +89,13 @@ def properties(nodes: int) -> dict[str, str]:
 
 
 class KafkaCluster(Broker):
-    """Apache Kafka in KRaft mode on loopback; each node is broker and controller.
+    """Apache Kafka in KRaft mode on this machine; each node is broker and controller.
 
     `port`: the first node's, a free one when None; the other ports are always chosen.
     `directory`: where nodes keep data and logs, to start again from; a temporary folder, gone
     after `stop()`, when None. Nodes are numbered from 1. `security`: for the clients; the
-    controllers talk in plain text among themselves.
+    controllers talk in plain text among themselves. `host`: address of this machine for the
+    clients.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class KafkaCluster(Broker):
         port: int | None = None,
         directory: Path | None = None,
         security: Security | None = None,
+        host: str = LOOPBACK,
     ) -> None:
         if nodes < 1:
             raise ValueError("a cluster has at least one node")
@@ -111,6 +113,7 @@ class KafkaCluster(Broker):
         self.version = version
         self._port = port
         self._security = security
+        self._host = host
         self._kept = directory is not None
         self._directory = directory
         self._ports: dict[int, int] = {}
@@ -122,7 +125,7 @@ class KafkaCluster(Broker):
     def bootstrap(self) -> str:
         if not self._ports:
             raise BrokerError("Kafka has not been started")
-        return ",".join(f"{LOOPBACK}:{port}" for port in self._ports.values())
+        return ",".join(f"{self._host}:{port}" for port in self._ports.values())
 
     @property
     def log_dir(self) -> Path:
@@ -160,17 +163,19 @@ class KafkaCluster(Broker):
                 log = self._log_file(node)
                 raise BrokerError(f"Kafka node {node} ended: {last_line(log)} (see {log})")
 
-    def kill(self, node: int) -> None:
-        """End one node with SIGKILL; the others notice after `broker.session.timeout.ms`."""
-        if node not in self._running:
-            raise BrokerError(f"Kafka node {node} is unknown or not running")
-        end([self._running.pop(node)])
+    def kill(self, *nodes: int) -> None:
+        """End nodes with SIGKILL; the others notice after `broker.session.timeout.ms`."""
+        for node in nodes:
+            if node not in self._running:
+                raise BrokerError(f"Kafka node {node} is unknown or not running")
+        end([self._running.pop(node) for node in nodes])
 
-    def start_node(self, node: int) -> None:
-        """Start a killed node again with its data; returns when it is alive to all others."""
-        if node not in self.nodes or node in self._running:
-            raise BrokerError(f"Kafka node {node} is unknown or already running")
-        self._launch(node)
+    def start_node(self, *nodes: int) -> None:
+        """Start killed nodes again with their data; returns when they are alive to all others."""
+        for node in nodes:
+            if node not in self.nodes or node in self._running:
+                raise BrokerError(f"Kafka node {node} is unknown or already running")
+            self._launch(node)
         self._await(self._running)
 
     def _launch(self, node: int) -> None:
@@ -193,8 +198,8 @@ class KafkaCluster(Broker):
     def _answers(self, node: int, expected: set[int]) -> bool:
         """Whether a node knows all of them; behind TLS, whether it listens, which it does last."""
         if self._security is None:
-            return live_nodes(self._ports[node]) >= expected
-        with socket.create_connection((LOOPBACK, self._ports[node]), timeout=2):
+            return live_nodes(self._ports[node], self._host) >= expected
+        with socket.create_connection((self._host, self._ports[node]), timeout=2):
             return True
 
     def _lock_directory(self) -> None:
@@ -226,8 +231,8 @@ class KafkaCluster(Broker):
         voters = (f"{n}@{LOOPBACK}:{port}" for n, port in self._controllers.items())
         settings = properties(len(self.nodes)) | {
             "node.id": str(node),
-            "listeners": f"PLAINTEXT://{LOOPBACK}:{client},CONTROLLER://{LOOPBACK}:{controller}",
-            "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{client}",
+            "listeners": f"PLAINTEXT://{self._host}:{client},CONTROLLER://{LOOPBACK}:{controller}",
+            "advertised.listeners": f"PLAINTEXT://{self._host}:{client}",
             "controller.quorum.voters": ",".join(voters),
             "log.dirs": str(self._data(node)),
         }

@@ -1,4 +1,4 @@
-"""Asks a broker on loopback one question in the Kafka protocol, without a client library.
+"""Asks a broker on this machine one question in the Kafka protocol, without a client library.
 
 A client library would need an event loop, and retries where a plain "not yet" is wanted.
 """
@@ -13,7 +13,7 @@ _VERSION = 1
 _CLIENT = b"stream-app"
 
 
-def live_nodes(port: int, seconds: float = 2.0) -> set[int]:
+def live_nodes(port: int, host: str = LOOPBACK, seconds: float = 2.0) -> set[int]:
     """Ids of the brokers that the one at `port` lists as alive.
 
     One Metadata request, version 1, for no topics (Kafka protocol guide). Raises OSError while
@@ -22,7 +22,7 @@ def live_nodes(port: int, seconds: float = 2.0) -> set[int]:
     body = struct.pack(">i", 0)
     header = struct.pack(">hhih", _METADATA, _VERSION, 1, len(_CLIENT)) + _CLIENT
     message = header + body
-    with socket.create_connection((LOOPBACK, port), timeout=seconds) as connection:
+    with socket.create_connection((host, port), timeout=seconds) as connection:
         connection.sendall(struct.pack(">i", len(message)) + message)
         (size,) = struct.unpack(">i", _read(connection, 4))
         return _node_ids(_read(connection, size))

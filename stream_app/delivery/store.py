@@ -4,8 +4,10 @@ import logging
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
+import rocksdict
 from faust.stores import rocksdb
 
 from stream_app.delivery.ownership import OWNER, token
@@ -73,10 +75,24 @@ class Store(rocksdb.Store):  # type: ignore[misc]
 
     def _open_for_partition(self, partition: int) -> Any:
         try:
+            self._check_files(self.partition_path(partition))
             return super()._open_for_partition(partition)
         except Exception as error:
             self._discard(partition, error)
             return super()._open_for_partition(partition)
+
+    def _check_files(self, path: Path) -> None:
+        """A manifest that lost its end opens without a word, and without the tables it no longer
+        names, while the log still brings the newest offset."""
+        found = {file.name for file in path.glob("*.sst")}
+        if not found:
+            return
+        access = rocksdict.AccessType.read_only()
+        database = rocksdict.Rdict(str(path), self.rocksdb_options.as_options(), access_type=access)
+        known = {Path(file["name"]).name for file in database.live_files()}
+        database.close()
+        if found - known:
+            raise OSError(f"Corruption: the manifest does not know {', '.join(found - known)}")
 
     def _discard(self, partition: int, error: Exception) -> None:
         """Delete what RocksDB calls corrupt: the changelog has it all."""

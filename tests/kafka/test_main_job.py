@@ -1,17 +1,16 @@
 """The main job on a broker: everything accounted for, state equal to replay, whatever is killed."""
 
 import json
-import math
 import time
 from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 from load import events, items
+from verdict import differences, place, reviews
 from workers import WorkerProcess, lag, newest, read_all, settings_for, table, until
 
 import schemas
@@ -36,37 +35,6 @@ from stream_app.sending import send_all
 from stream_app.settings import Settings
 
 COUNT = 5000
-
-
-def differences(live: Any, oracle: Any, path: str = "") -> list[str]:
-    """Where two structures differ, numbers by more than 1e-5 (relative above 1)."""
-    if isinstance(live, dict) and isinstance(oracle, dict):
-        missing = [f"{path}/{key} only in one" for key in live.keys() ^ oracle.keys()]
-        shared = sorted(live.keys() & oracle.keys())
-        return missing + [d for k in shared for d in differences(live[k], oracle[k], f"{path}/{k}")]
-    if isinstance(live, list | tuple) and isinstance(oracle, list | tuple):
-        if len(live) != len(oracle):
-            return [f"{path}: {len(live)} against {len(oracle)} entries"]
-        pairs = enumerate(zip(live, oracle, strict=True))
-        return [d for i, (a, b) in pairs for d in differences(a, b, f"{path}/{i}")]
-    if isinstance(live, float) or isinstance(oracle, float):
-        close = math.isclose(live, oracle, rel_tol=1e-5, abs_tol=1e-5)
-        return [] if close else [f"{path}: {live} against {oracle}"]
-    return [] if live == oracle else [f"{path}: {live} against {oracle}"]
-
-
-def reviews(subject: dict[str, Any]) -> int:
-    """How many reviews a subject's record counts."""
-    return sum(window["reviews"] for window in subject["windows"].values())
-
-
-def place(headers: dict[str, bytes]) -> tuple[str, int, int]:
-    get = "__connect.errors.{}".format
-    return (
-        headers[get("topic")].decode(),
-        int(headers[get("partition")]),
-        int(headers[get("offset")]),
-    )
 
 
 async def accounted(settings: Settings) -> tuple[int, list[str]]:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,20 @@ def settings_for(broker: Broker, name: str) -> Settings:
 
 
 class WorkerProcess:
-    """One `stream-app worker`."""
+    """One `stream-app worker`, or another `module`; `within`: a command that runs it."""
 
-    def __init__(self, settings: Settings, folder: Path, name: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        name: str,
+        module: str = "stream_app.cli",
+        within: Sequence[str] = (),
+    ) -> None:
         self.data = folder / name
         self.log = folder / f"{name}.log"
         self._settings = msgspec.structs.replace(settings, data_dir=str(self.data))
+        self._command = [*within, sys.executable, "-m", module, "worker"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -52,7 +60,7 @@ class WorkerProcess:
         }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "stream_app.cli", "worker"],
+                self._command,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -64,6 +72,20 @@ class WorkerProcess:
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def ended(self) -> int | None:
+        """The exit code, of one that has ended."""
+        return None if self._process is None else self._process.poll()
 
     def delete_state(self) -> None:
         """Delete its local tables."""

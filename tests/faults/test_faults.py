@@ -1,0 +1,109 @@
+"""Whatever is killed, frozen or cut off: every input in one place, and state, trends and alerts
+equal to an uninterrupted run's, after every single strike.
+
+`make faults` runs many (`--strikes 120`), `make test` one of each kind that matters most.
+"""
+
+import datetime
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from network import HOST, Network
+from scene import Outcome, Scene
+from strikes import FAILING, possible
+from workers import settings_for
+
+from models.evaluation import machine
+from stream_app.broker.kafka import KafkaCluster, KafkaUnavailable
+
+SHORT = ("worker killed, state truncated", "worker frozen", "broker killed", "worker cut off")
+
+
+@pytest.fixture
+def network() -> Iterator[Network | None]:
+    if Network.possible():
+        yield None
+        return
+    made = Network()
+    made.up()
+    yield made
+    made.down()
+
+
+@pytest.fixture
+def cluster(network: Network | None, request: pytest.FixtureRequest) -> Iterator[KafkaCluster]:
+    # The session's own node says whether Kafka can run here, and fails where it must.
+    request.getfixturevalue("kafka")
+    made = KafkaCluster(3, host=HOST) if network else KafkaCluster(3)
+    try:
+        made.start()
+    except KafkaUnavailable as reason:
+        pytest.skip(str(reason))
+    yield made
+    made.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3 * 3600)
+async def test_nothing_is_lost(
+    cluster: KafkaCluster, network: Network | None, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    seed, count = pytestconfig.getoption("--seed"), pytestconfig.getoption("--strikes")
+    settings = msgspec.structs.replace(settings_for(cluster, "faults"), replication=3)
+    scene = Scene(cluster, settings, tmp_path, seed, network)
+    await scene.start()
+    outcomes: list[Outcome] = []
+    try:
+        strikes = possible(scene)
+        names = [name for name in SHORT if name in strikes]
+        if count:
+            only = pytestconfig.getoption("--only")
+            kinds = [name for name in strikes if not only or only in name]
+            names = [kinds[number % len(kinds)] for number in range(count)]
+            scene.draw.shuffle(names)
+        for name in names:
+            outcome = await scene.round(name, strikes[name], failing=name == FAILING)
+            outcomes.append(outcome)
+            print(
+                f"{len(outcomes):>4} {name:<32} {outcome.inputs:>4} inputs, answered again after "
+                f"{outcome.recovery:5.1f} s{'' if not outcome.wrong else '  WRONG'}",
+                flush=True,
+            )
+            assert outcome.wrong == [], (name, outcome.wrong[:20])
+    finally:
+        codes = await scene.stop()
+        if results := pytestconfig.getoption("--results"):
+            Path(results).write_text(json.dumps(_summary(scene, outcomes, seed), indent=1) + "\n")
+    assert codes == [0, 0]
+    assert len(outcomes) == len(names)
+
+
+def _summary(scene: Scene, outcomes: list[Outcome], seed: int) -> dict[str, object]:
+    kinds: dict[str, list[float]] = defaultdict(list)
+    for outcome in outcomes:
+        kinds[outcome.strike].append(outcome.recovery)
+    return {
+        "command": f"make faults SEED={seed} STRIKES={len(outcomes)}",
+        "date": datetime.date.today().isoformat(),
+        "machine": machine(),
+        "brokers": "Apache Kafka, three nodes on the same machine",
+        "session_timeout_s": scene.settings.session_timeout,
+        "strikes": len(outcomes),
+        "inputs": sum(outcome.inputs for outcome in outcomes),
+        "wrong": sum(len(outcome.wrong) for outcome in outcomes),
+        "repeated_outputs": scene.repeated(),
+        "exits": scene.exits(),
+        "recovery_s": {
+            name: {
+                "strikes": len(times),
+                "median": round(statistics.median(times), 1),
+                "worst": round(max(times), 1),
+            }
+            for name, times in sorted(kinds.items())
+        },
+    }
