@@ -105,8 +105,6 @@ class _Run:
 
     async def run(self) -> None:
         await self._shell._outbox.start()
-        if self._shell._table is not None:
-            self._shell._table.release()
         if self._shell._ready is not None:
             await self._shell._ready()
         dispatcher = self._spawn(self._dispatch())

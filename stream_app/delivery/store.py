@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,27 +51,32 @@ class Store(rocksdb.Store):  # type: ignore[misc]
         to_key: Callable[[Any], Any],
         to_value: Callable[[Any], Any],
     ) -> None:
-        tokens: dict[int, int] = {}
-        super().apply_changelog_batch(self._owners(batch, tokens), to_key, to_value)
-        for partition, highest in tokens.items():
-            self._db_for_partition(partition).put(OWNER, str(highest).encode())
-
-    def _owners(self, batch: Iterable[Any], tokens: dict[int, int]) -> Iterator[Any]:
-        """Without the records of who was no owner any more; the highest token by partition."""
+        received: dict[int, list[Any]] = defaultdict(list)
         for event in batch:
-            message = event.message
-            partition = message.partition
-            if partition not in tokens:
-                tokens[partition] = self.token(partition)
-            headers = message.headers or ()
+            received[event.message.partition].append(event.message)
+        for partition, records in received.items():
+            self.restore(partition, records)
+
+    def restore(self, partition: int, records: Sequence[Any]) -> None:
+        """Take the next records of a partition's changelog, without those of workers that owned
+        it no more; atomic, with where it ends."""
+        batch = rocksdict.WriteBatch(raw_mode=True)
+        highest = self.token(partition)
+        for record in records:
+            headers = record.headers or ()
             its = token(headers.items() if hasattr(headers, "items") else headers)
-            if its < tokens[partition]:
-                self.doubtful[partition].add(message.key)
+            if its < highest:
+                self.doubtful[partition].add(record.key)
                 continue
-            tokens[partition] = its
-            # Written again by its owner after all.
-            self.doubtful[partition].discard(message.key)
-            yield event
+            highest = its
+            self.doubtful[partition].discard(record.key)
+            if record.value is None:
+                batch.delete(record.key)
+            else:
+                batch.put(record.key, record.value)
+        batch.put(OWNER, str(highest).encode())
+        batch.put(self.offset_key, str(records[-1].offset).encode())
+        self.write(partition, batch)
 
     def _open_for_partition(self, partition: int) -> Any:
         try:

@@ -8,7 +8,7 @@ offset they stand at, in one atomic write. Recovery and standbys stay Faust's.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import faust
 import rocksdict
@@ -17,7 +17,7 @@ from faust.tables import Table
 
 from stream_app.delivery.message import State
 from stream_app.delivery.outbox import Change, Outbox
-from stream_app.delivery.ownership import OWNER, Superseded, between, token
+from stream_app.delivery.ownership import OWNER, TOKEN, Superseded, between, token
 from stream_app.delivery.store import Store
 from stream_app.settings import Settings
 
@@ -30,6 +30,18 @@ WRITE_BUFFER = 1 * 1024 * 1024
 class _Table(Table):  # type: ignore[misc]
     def _new_store(self) -> Store:
         return Store("rocksdb://", self.app, self, table_name=self.name, options=self.options)
+
+
+class _Claim(NamedTuple):
+    """Our own claim as the changelog holds it."""
+
+    value: bytes
+    offset: int
+    key: bytes = OWNER
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        return [(TOKEN, self.value)]
 
 
 class StateTable:
@@ -61,19 +73,23 @@ class StateTable:
         store: Store = self._table.data
         return store
 
-    def release(self) -> None:
-        """Partitions have moved: claim them anew."""
-        self._owned.clear()
-
     async def own(self, partitions: Iterable[int]) -> None:
-        """Claim what is not claimed yet. Raises Superseded, KafkaError."""
+        """Claim what was never claimed, or by another since. Raises Superseded, KafkaError."""
         if not self._settings.idempotent:
             return  # the embedded broker misreports offsets; it has one worker
-        for partition in set(partitions) - self._owned.keys():
-            claim = self._store.token(partition) + 1
+        for partition in set(partitions):
+            newest = self._store.token(partition)
+            if self._owned.get(partition) == newest:
+                continue
+            claim = newest + 1
             value = str(claim).encode()
+            change = Change(self._table.changelog_topic_name, partition, OWNER, value, claim)
+            taken = await self._outbox.append([change])
+            # What came before the claim counts, also if recovery ended without it.
+            self._store.restore(
+                partition, [*await self._foreign(partition, taken, claim), _Claim(value, taken[0])]
+            )
             self._owned[partition] = claim
-            await self._append([self._change(partition, OWNER, value)], rivals=claim)
 
     def read(self, partition: int, key: bytes) -> bytes | None:
         """The value, or None."""
@@ -93,8 +109,7 @@ class StateTable:
         topic = self._table.changelog_topic_name
         return Change(topic, partition, key, value, self._owned.get(partition, 0))
 
-    async def _append(self, changes: Sequence[Change], rivals: int | None = None) -> None:
-        """`rivals`: tokens from here on are another owner's, by default those above ours."""
+    async def _append(self, changes: Sequence[Change]) -> None:
         offsets = await self._outbox.append(changes)
         batches: dict[int, Any] = defaultdict(lambda: rocksdict.WriteBatch(raw_mode=True))
         places: dict[int, list[int]] = defaultdict(list)
@@ -103,22 +118,23 @@ class StateTable:
             places[change.partition].append(offset)
         for partition, taken in places.items():
             if partition in self._owned:
-                await self._check(partition, taken, rivals or self._owned[partition] + 1)
+                # Who writes after our claim with a lower token was frozen when it was made.
+                for record in await self._foreign(partition, taken, self._owned[partition] + 1):
+                    if record.key != OWNER:
+                        self._store.doubtful[partition].add(record.key)
         for partition, batch in batches.items():
             batch.put(self._store.offset_key, str(max(places[partition])).encode())
             self._store.write(partition, batch)
 
-    async def _check(self, partition: int, taken: list[int], rivals: int) -> None:
-        """Nobody else has written since our last record, or only who is no owner any more."""
+    async def _foreign(self, partition: int, taken: list[int], rivals: int) -> list[Any]:
+        """What others have written between our last record and the newest of ours. Raises
+        Superseded where one has a token of `rivals` or higher."""
         first, last = self._store.next_offset(partition), max(taken)
         if last - first + 1 == len(taken):
-            return
+            return []
         tp = TopicPartition(self._table.changelog_topic_name, partition)
-        ours = set(taken)
-        for record in await between(self._settings, tp, first, last):
-            if record.offset in ours:
-                continue
-            if token(record.headers) >= rivals:
-                raise Superseded(f"another worker has taken over {tp.topic}/{partition}")
-            if record.key != OWNER:
-                self._store.doubtful[partition].add(record.key)
+        records = await between(self._settings, tp, first, last)
+        foreign = [record for record in records if record.offset not in taken]
+        if any(token(record.headers) >= rivals for record in foreign):
+            raise Superseded(f"another worker has taken over {tp.topic}/{partition}")
+        return foreign

@@ -1,4 +1,4 @@
-"""A worker whose model is ill: `FAULT=slow|failing|crashing python -m faulty worker`."""
+"""A worker whose model is ill: `FAULT=slow|failing|crashing`, `SEED=7`."""
 
 import logging
 import os

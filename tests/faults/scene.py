@@ -103,7 +103,7 @@ class Scene:
         self.draw = random.Random(seed)
         self.workers = [self.worker(name) for name in ("one", "two")]
         self.spare = self.worker("three")
-        self.ill = self.worker("ill", "faulty")
+        self.ill = self.worker("ill", "tests.faults.faulty")
         self._visitors = Visitors(seed)
         self._witness = Witness(self.settings)
         self._pipeline = build(self.settings)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Awaitable, Callable
 from itertools import count
 from pathlib import Path
@@ -87,8 +88,8 @@ async def brokers(scene: Scene) -> None:
 async def storm(scene: Scene) -> None:
     """A third worker comes and goes every few seconds."""
     for number in range(3):
-        scene.spare.start()
-        await asyncio.sleep(scene.draw.uniform(2.0, 5.0))
+        await _started(scene.spare)
+        await asyncio.sleep(scene.draw.uniform(0.0, 3.0))
         if number % 2:
             scene.spare.kill()
         else:
@@ -121,8 +122,7 @@ async def disk(scene: Scene) -> None:
     options = ["-t", "tmpfs", "-o", f"size={DISK}m", "tmpfs"]
     subprocess.run(["mount", *options, str(worker.data)], check=True)
     try:
-        worker.start()
-        await _joined(scene, worker)
+        await _started(worker)
         with (worker.data / "ballast").open("wb") as ballast:
             _fill(ballast.fileno())
         before = len(worker.exits)
@@ -148,13 +148,15 @@ def _fill(file: int) -> None:
             size //= 2
 
 
-async def _joined(scene: Scene, worker: Worker) -> None:
-    """Its tables are there: it has partitions."""
+async def _started(worker: Worker) -> None:
+    """Start it, and wait until it opens a table: it has partitions."""
+    begun = time.time()
+    worker.start()
 
-    async def tables() -> bool:
-        return any(worker.data.rglob("*.log"))
+    async def opened() -> bool:
+        return any(log.stat().st_mtime >= begun for log in worker.data.rglob("LOG"))
 
-    await until(tables, 60, "the third worker has partitions")
+    await until(opened, 60, "the third worker has partitions")
 
 
 def ill(fault: str) -> Strike:
@@ -163,8 +165,7 @@ def ill(fault: str) -> Strike:
     async def strike(scene: Scene) -> None:
         os.environ |= {"FAULT": fault, "SEED": str(scene.draw.randrange(1 << 30))}
         worker = scene.ill
-        worker.start()
-        await _joined(scene, worker)
+        await _started(worker)
         await asyncio.sleep(scene.draw.uniform(3.0, 6.0))
         await asyncio.to_thread(worker.terminate)
 
