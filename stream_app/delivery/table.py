@@ -97,13 +97,13 @@ class StateTable:
 
     async def store(self, states: Sequence[State]) -> None:
         """Write a batch; returns when changelog and disk have it. Raises Superseded, KafkaError."""
-        changes = {(s.partition, s.key): self._change(*s) for s in states}
+        await self._append([self._change(*state) for state in states])
+        repairs = []
         for partition in {state.partition for state in states}:
-            doubtful = self._store.doubtful.pop(partition, set())
-            for key in doubtful - {key for number, key in changes if number == partition}:
+            for key in self._store.doubtful.pop(partition, set()):
                 if (value := self.read(partition, key)) is not None:
-                    changes[partition, key] = self._change(partition, key, value)
-        await self._append(list(changes.values()))
+                    repairs.append(self._change(partition, key, value))
+        await self._append(repairs)
 
     def _change(self, partition: int, key: bytes, value: bytes) -> Change:
         topic = self._table.changelog_topic_name

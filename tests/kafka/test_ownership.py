@@ -1,0 +1,119 @@
+"""Two workers that both believe a partition is theirs: one record of each key is right."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from workers import newest, read_all, settings_for, table
+
+from stream_app import topics
+from stream_app.app import create_app
+from stream_app.broker.kafka import KafkaCluster
+from stream_app.delivery.message import State
+from stream_app.delivery.outbox import Outbox
+from stream_app.delivery.ownership import Superseded
+from stream_app.delivery.table import StateTable
+from stream_app.settings import Settings
+
+NAME = "interests"
+
+
+class Holder:
+    """A worker's table of one partition, restored like Faust does it."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self._settings = msgspec.structs.replace(settings, data_dir=str(folder))
+        self._outbox = Outbox(self._settings)
+        app = create_app(self._settings)
+        self.table = StateTable(app, self._settings, self._outbox, NAME)
+
+    async def recover(self) -> None:
+        """Read on in the changelog from where the disk ends."""
+        await self._outbox.start()
+        store = self.table._store
+        changelog = topics.changelog(self._settings, NAME)
+        records = [r for r in await read_all(self._settings, changelog) if r.partition == 0]
+        if fresh := [r for r in records if r.offset >= store.next_offset(0)]:
+            store.restore(0, fresh)
+
+    async def claim(self) -> None:
+        await self.table.own([0])
+
+    async def write(self, key: bytes, value: bytes) -> None:
+        await self.table.store([State(0, key, value)])
+
+    async def stop(self) -> None:
+        await self._outbox.stop()
+
+
+async def test_the_late_write_of_a_frozen_worker_changes_nothing(
+    kafka: KafkaCluster, tmp_path: Path
+) -> None:
+    settings = settings_for(kafka, "owners")
+    await topics.create(settings)
+    frozen, owner, late = (Holder(settings, tmp_path / name) for name in ("a", "b", "c"))
+    try:
+        await frozen.recover()
+        await frozen.claim()
+        await frozen.write(b"user", b"1 event")
+        await owner.recover()
+        await owner.claim()
+        await owner.write(b"user", b"3 events")
+        with pytest.raises(Superseded):
+            await frozen.write(b"user", b"2 events")
+        # The changelog has the stale record, nobody's disk has it.
+        assert (await newest(settings, topics.changelog(settings, NAME)))["user"] == b"2 events"
+        assert frozen.table.read(0, b"user") == b"1 event"
+        await frozen.recover()
+        await late.recover()
+        for holder in (frozen, owner, late):
+            assert holder.table.read(0, b"user") == b"3 events"
+        assert await table(settings, NAME) == {"user": b"3 events"}
+        # With its next batch the owner writes it again: compaction may now keep the newest alone.
+        await owner.write(b"somebody else", b"1 event")
+        assert (await newest(settings, topics.changelog(settings, NAME)))["user"] == b"3 events"
+    finally:
+        for holder in (frozen, owner, late):
+            await holder.stop()
+
+
+async def test_of_two_claims_the_first_holds(kafka: KafkaCluster, tmp_path: Path) -> None:
+    """A worker that was frozen just before its claim makes it late."""
+    settings = settings_for(kafka, "claims")
+    await topics.create(settings)
+    first, second = Holder(settings, tmp_path / "a"), Holder(settings, tmp_path / "b")
+    try:
+        await first.recover()
+        await second.recover()
+        await first.claim()
+        await first.write(b"user", b"1 event")
+        with pytest.raises(Superseded):
+            await second.claim()
+        # It ends; its successor recovers, and takes over.
+        await second.recover()
+        await second.claim()
+        assert second.table.read(0, b"user") == b"1 event"
+        with pytest.raises(Superseded):
+            await first.write(b"user", b"2 events")
+    finally:
+        for holder in (first, second):
+            await holder.stop()
+
+
+async def test_a_claim_brings_what_recovery_left_out(kafka: KafkaCluster, tmp_path: Path) -> None:
+    settings = settings_for(kafka, "early")
+    await topics.create(settings)
+    before, after = Holder(settings, tmp_path / "a"), Holder(settings, tmp_path / "b")
+    try:
+        await before.recover()
+        await before.claim()
+        await before.write(b"user", b"1 event")
+        await after.recover()
+        await before.write(b"user", b"2 events")
+        await before.write(b"other", b"1 event")
+        await after.table.own([0])
+        assert after.table.read(0, b"user") == b"2 events"
+        assert after.table.read(0, b"other") == b"1 event"
+    finally:
+        for holder in (before, after):
+            await holder.stop()
