@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test bench lint schemas
+.PHONY: install demo test faults mutations bench lint
 
 install: .venv/installed
 
@@ -17,6 +17,17 @@ demo: install
 
 test: install lint
 	$(BIN)/python -m pytest
+
+# Three nodes of Apache Kafka, workers that are killed, frozen and cut off; half an hour.
+STRIKES ?= 128
+SEED ?= 7
+faults: install
+	$(BIN)/python -m pytest tests/faults/test_faults.py -s --strikes $(STRIKES) --seed $(SEED) \
+		--results bench/results/faults.json
+
+# Each promise broken on purpose in a copy: a test must turn red.
+mutations: install
+	$(BIN)/python -m tests.faults.mutations
 
 lint: install
 	$(BIN)/ruff check .

@@ -56,6 +56,15 @@ def test_repeats_count_once() -> None:
     assert copied.repeated == 1
 
 
+def test_also_those_that_the_ids_have_forgotten() -> None:
+    subject = Subject()
+    old = [signal(number, 1e9 + number) for number in range(300)]
+    apply(subject, "reviews/0", old, WINDOWS)
+    before = encode(subject)
+    assert apply(subject, "reviews/0", old, WINDOWS).repeated == len(old)
+    assert encode(subject) == before
+
+
 def test_an_event_older_than_the_ring_is_late() -> None:
     subject = Subject()
     apply(subject, "reviews/0", [signal(1, 1e9)], WINDOWS)

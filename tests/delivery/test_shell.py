@@ -60,11 +60,13 @@ class Uneven:
 
     def __init__(self) -> None:
         self.batches: list[list[Message]] = []
+        self.threads: set[int] = set()
         self._lock = threading.Lock()
 
     def __call__(self, messages: Sequence[Message], read: Read) -> Result:
         with self._lock:
             self.batches.append(list(messages))
+            self.threads.add(threading.get_ident())
             number = len(self.batches)
         time.sleep(0.004 if number % 2 else 0.0)
         return Result([Record("out", str(m.offset).encode(), b"") for m in messages], [])
@@ -90,6 +92,8 @@ def test_sent_before_acked_in_order(sizes: list[int], rows: int, size: int, thre
     assert [o for what, o in log if what == "sent"] == everything
     assert [o for what, o in log if what == "ack"] == everything
     assert all(log.index(("sent", o)) < log.index(("ack", o)) for o in everything)
+    # The event loop never computes.
+    assert threading.get_ident() not in processor.threads
     for batch in processor.batches:
         assert len(batch) <= rows
         assert len(batch) == 1 or sum(len(m.value or b"") for m in batch) <= size

@@ -91,6 +91,16 @@ def test_a_redelivered_event_changes_nothing() -> None:
     assert encode(interest) == before
 
 
+def test_also_one_that_the_rings_have_forgotten() -> None:
+    interest = empty(384)
+    old = [analysis(4 * number, 1e9 + number) for number in range(60)]
+    for one in old:
+        apply_analysis(interest, one, RULES)
+    before = encode(interest)
+    assert not any(apply_analysis(interest, one, RULES) for one in old)
+    assert encode(interest) == before
+
+
 def test_a_repeated_review_id_changes_nothing_but_the_offset() -> None:
     interest = empty(384)
     first = analysis(5, 1e9)

@@ -1,0 +1,199 @@
+"""Each invariant broken on purpose, in a copy: the named test must turn red.
+
+python -m tests.faults.mutations [--only WORD] [--results FILE]
+"""
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "bench" / "results" / "mutations.json"
+
+
+class Mutation(NamedTuple):
+    """One thing done wrong."""
+
+    invariant: int
+    """Its number in the list of promises: 1 nothing lost, 2 nothing twice, 3 acks last and in
+    order, one writer, 4 masking, 5 bounds, 6 a free event loop, 7 event time, 8 any order."""
+    what: str
+    file: str
+    old: str
+    new: str
+    test: str
+    """Arguments of pytest."""
+
+
+MUTATIONS = (
+    Mutation(
+        1, "what cannot be read is dropped", "stream_app/processors/analyse.py",
+        "                records.append(dead(message, error, STAGE))\n",
+        "                del error\n",
+        "tests/processors/test_dead_letters.py",
+    ),
+    Mutation(
+        1, "a failing batch leaves the worker running", "stream_app/delivery/shell.py",
+        "            die(self._shell.name, error)", "            log.error(error)",
+        "tests/faults/test_faults.py --strikes 1 --only disk",
+    ),
+    Mutation(
+        1, "sources are read while tables are restored", "stream_app/delivery/transport.py",
+        "        self._open = self._sought = False\n", "        self._open = self._sought = True\n",
+        "tests/faults/test_faults.py --strikes 6 --only worker",
+    ),
+    Mutation(
+        1, "half of a RocksDB folder passes for all of it", "stream_app/delivery/store.py",
+        "        if found - known:\n", "        if False:\n",
+        "tests/delivery/test_store.py",
+    ),
+    Mutation(
+        2, "a redelivered event counts again", "stream_app/interests/update.py",
+        "    if offset <= interest.applied.get(source, -1):\n        return False\n", "",
+        "tests/interests/test_update.py",
+    ),
+    Mutation(
+        2, "a redelivered signal counts again", "stream_app/alerts/subject.py",
+        "        if entry.offset <= subject.applied.get(source, -1):\n",
+        "        if False:\n",
+        "tests/alerts/test_subject.py",
+    ),
+    Mutation(
+        2, "an alert has another id each time", "stream_app/alerts/notice.py",
+        'id=f"surge:{name}:{surge.begin}",', 'id=f"surge:{name}:{surge.begin}:{id(surge)}",',
+        "tests/faults/test_faults.py --strikes 8 --only worker",
+    ),
+    Mutation(
+        3, "acked before it is delivered", "stream_app/delivery/shell.py",
+        "        await self._shell.deliver(result)\n",
+        "        for event in batch:\n            await self._stream.ack(event)\n"
+        "        await self._shell.deliver(result)\n",
+        "tests/delivery/test_shell.py",
+    ),
+    Mutation(
+        3, "acked in any order", "stream_app/delivery/shell.py",
+        "            await previous\n", "            pass\n",
+        "tests/delivery/test_shell.py",
+    ),
+    Mutation(
+        3, "the changelog is left out", "stream_app/delivery/outbox.py",
+        "        assert self._producer is not None\n        futures = [\n",
+        "        return [0 for _ in changes]\n        futures = [\n",
+        "tests/kafka/test_ownership.py",
+    ),
+    Mutation(
+        3, "a frozen worker goes on writing", "stream_app/delivery/table.py",
+        "        if any(token(record.headers) >= rivals for record in foreign):\n",
+        "        if False:\n",
+        "tests/kafka/test_ownership.py",
+    ),
+    Mutation(
+        3, "recovery takes a frozen worker's late writes", "stream_app/delivery/store.py",
+        "            if its < highest:\n", "            if False:\n",
+        "tests/delivery/test_store.py",
+    ),
+    Mutation(
+        4, "nothing is masked", "stream_app/text/prepare.py",
+        "    text, counts = masker.mask(clean(raw))\n", "    text, counts = clean(raw), {}\n",
+        "tests/processors/test_dead_letters.py",
+    ),
+    Mutation(
+        5, "a user's events are kept for ever", "stream_app/interests/update.py",
+        "    del interest.events[:-EVENTS]\n", "",
+        "tests/interests/test_update.py",
+    ),
+    Mutation(
+        5, "a subject's windows are kept for ever", "stream_app/alerts/subject.py",
+        "        del subject.windows[index]\n", "        pass\n",
+        "tests/alerts/test_subject.py",
+    ),
+    Mutation(
+        6, "the model runs on the event loop", "stream_app/delivery/shell.py",
+        "await loop.run_in_executor(self._shell._pool, self._shell.process, messages)",
+        "self._shell.process(messages)",
+        "tests/delivery/test_shell.py",
+    ),
+    Mutation(
+        7, "arrival time instead of event time", "stream_app/processors/validity.py",
+        "    time = received if stated is None else stated\n", "    time = received\n",
+        "tests/processors/test_validity.py",
+    ),
+    Mutation(
+        7, "an event is late as soon as its window ends", "stream_app/processors/watch.py",
+        "entry.subject.clock - self._windows.lateness", "entry.subject.clock",
+        "tests/processors tests/faults/test_faults.py --strikes 4 --only worker",
+    ),
+    Mutation(
+        8, "the ring keeps what arrived last", "stream_app/interests/update.py",
+        "    insort(\n        interest.events,\n", "    list.append(\n        interest.events,\n",
+        "tests/interests/test_update.py",
+    ),
+    Mutation(
+        8, "late events are not decayed", "stream_app/interests/update.py",
+        "        return float(0.5 ** ((interest.clock - time) / rules.half_life))\n",
+        "        return 1.0\n",
+        "tests/interests/test_update.py",
+    ),
+)  # fmt: skip
+
+
+def tracked() -> list[str]:
+    """The project's files."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    return [name for name in listed.stdout.decode().split("\0") if name]
+
+
+def caught(mutation: Mutation, folder: Path) -> dict[str, object]:
+    """Run the test on a copy with the mutation; what failed, empty if nothing did."""
+    for name in tracked():
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    file = folder / mutation.file
+    source = file.read_text(encoding="utf-8")
+    assert source.count(mutation.old) == 1, f"{mutation.what}: {mutation.file} has changed"
+    file.write_text(source.replace(mutation.old, mutation.new), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    begun = time.monotonic()
+    ran = subprocess.run(
+        [*command, *mutation.test.split()], cwd=folder, capture_output=True, text=True
+    )
+    failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", ran.stdout, re.MULTILINE)
+    return {
+        "invariant": mutation.invariant,
+        "mutation": mutation.what,
+        "file": mutation.file,
+        "caught_by": failed if ran.returncode == 1 else [],
+        "seconds": round(time.monotonic() - begun),
+    }
+
+
+def main() -> int:
+    """Break everything once; 0 if every mutation was caught."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="mutations whose text or file holds this")
+    parser.add_argument("--results", type=Path, help=f"with all of them: {RESULTS.name}")
+    options = parser.parse_args()
+    chosen = [m for m in MUTATIONS if options.only in m.what or options.only in m.file]
+    found = []
+    for mutation in chosen:
+        with tempfile.TemporaryDirectory(prefix="stream-app-mutation-") as folder:
+            one = caught(mutation, Path(folder))
+        found.append(one)
+        told = " ".join(map(str, one["caught_by"])) or "NOT CAUGHT"  # type: ignore[arg-type]
+        print(f"{mutation.invariant} {mutation.what:<48} {told} ({one['seconds']} s)", flush=True)
+    results = options.results or (RESULTS if chosen == list(MUTATIONS) else None)
+    if results:
+        results.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return 0 if all(one["caught_by"] for one in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
