@@ -26,7 +26,10 @@ TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 STAMPED = ("analyses", "recommendations", "trends")
 """Topics whose records the broker stamps when it stores them."""
-CONSUMED = {"analyse": ("reviews",), "all": ("reviews", "analyses", "signals", "items")}
+CONSUMED = {
+    "analyse": ("reviews",),
+    "all": ("reviews", "behaviours", "analyses", "signals", "items"),
+}
 LIMIT = 900.0
 
 
@@ -144,9 +147,9 @@ class Run:
         assert self._process is not None
         deadline = time.monotonic() + LIMIT
         while True:
-            analyses = sum((await self._ends("analyses")).values())
+            analyses = await self.stored("analyses")
             self._sample(analyses)
-            if analyses >= reviews and await self._committed():
+            if analyses >= reviews and await self.lag() == 0:
                 return
             if self._process.poll() is not None:
                 raise RuntimeError(f"the worker ended with {self._process.returncode}")
@@ -155,8 +158,7 @@ class Run:
             await asyncio.sleep(0.2)
 
     def _sample(self, analyses: int) -> None:
-        assert self._process is not None
-        pid = self._process.pid
+        pid = self.pid
         broker = sum(cpu(child) for child in self._brokers)
         self.samples.append(Sample(time.time(), analyses, cpu(pid), broker, rss(pid)))
 
@@ -166,13 +168,25 @@ class Run:
         ends: dict[TopicPartition, int] = await self._consumer.end_offsets(where)
         return ends
 
-    async def _committed(self) -> bool:
+    async def lag(self) -> int:
+        """Messages of what the agents read that are not committed."""
         held = await self._admin.list_consumer_group_offsets(self.settings.app)
-        for topic in CONSUMED[self.agents]:
-            for partition, end in (await self._ends(topic)).items():
-                if end and (partition not in held or held[partition].offset < end):
-                    return False
-        return True
+        ends = [await self._ends(topic) for topic in CONSUMED[self.agents]]
+        return sum(
+            end - (max(held[partition].offset, 0) if partition in held else 0)
+            for topic in ends
+            for partition, end in topic.items()
+        )
+
+    async def stored(self, topic: str) -> int:
+        """How many messages a topic has."""
+        return sum((await self._ends(topic)).values())
+
+    @property
+    def pid(self) -> int:
+        """The worker's process."""
+        assert self._process is not None
+        return self._process.pid
 
     async def read(self, topic: str) -> list[Stored]:
         """All records of a topic."""

@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 Headers = tuple[tuple[str, bytes], ...]
+REFRESH = "refresh"
+"""Topic of a message that the shell makes: of its key a stale record was written by a worker that
+had lost the partition, so state and outputs are due again."""
 
 
 class Message(NamedTuple):

@@ -6,13 +6,14 @@ be the newest of its key. So a worker claims a partition before it works on it: 
 token one higher than any in the changelog. Every record that follows carries that token, and
 since there is one writer, offsets without a gap. A gap means that somebody else has written: one
 with a higher token has taken over, and this worker must end; what one with a lower token wrote
-is stale, passed over by recovery, and written again by the owner.
+is stale, passed over by recovery, and written again by the owner, outputs included: these are
+delivered before the state, so that stale ones never come without a gap behind them.
 
 Apache Kafka fences transactions in the same way (KIP-98); Faust's do not hold (its issues 323 and
 517), and the group's own generation starts again at one when a group has been idle for a week.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
@@ -34,10 +35,8 @@ def token(headers: Iterable[tuple[str, bytes]]) -> int:
     return next((int(value) for name, value in headers if name == TOKEN), 0)
 
 
-async def between(
-    settings: Settings, tp: TopicPartition, first: int, last: int
-) -> list[ConsumerRecord]:
-    """The records of a partition from one offset to another, both included. Raises KafkaError."""
+async def beyond(settings: Settings, first: Mapping[TopicPartition, int]) -> list[ConsumerRecord]:
+    """The records of partitions from an offset to where each ends now. Raises KafkaError."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.broker,
         fetch_max_wait_ms=settings.fetch_wait_ms,
@@ -46,13 +45,18 @@ async def between(
     )
     await consumer.start()
     try:
-        consumer.assign([tp])
-        consumer.seek(tp, max(first, (await consumer.beginning_offsets([tp]))[tp]))
+        ends = await consumer.end_offsets(list(first))
+        behind = {tp for tp, offset in first.items() if offset < ends[tp]}
         found: list[ConsumerRecord] = []
+        if not behind:
+            return found
+        consumer.assign(list(behind))
+        for tp, begin in (await consumer.beginning_offsets(list(behind))).items():
+            consumer.seek(tp, max(first[tp], begin))
         # Compaction may have removed the last one: the position tells, not what was read.
-        while await consumer.position(tp) <= last:
-            for messages in (await consumer.getmany(timeout_ms=settings.fetch_wait_ms)).values():
-                found.extend(message for message in messages if message.offset <= last)
+        while any([await consumer.position(tp) < ends[tp] for tp in behind]):
+            for records in (await consumer.getmany(timeout_ms=settings.fetch_wait_ms)).values():
+                found.extend(records)
         return found
     finally:
         await consumer.stop()

@@ -15,13 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from stream_app import metrics
-from stream_app.delivery.message import Message, Processor, Result
+from stream_app.delivery.message import REFRESH, Message, Processor, Result
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.table import StateTable
 
 log = logging.getLogger(__name__)
 
 EXIT_FAILURE = 70
+IDLE_SECONDS = 2.0
+"""Without a message for so long, a shell with a table looks into its changelog."""
 
 
 def die(stage: str, error: BaseException) -> None:
@@ -76,12 +78,22 @@ class Shell:
         if self._table is not None:
             await self._table.own(message.partition for message in messages)
 
+    def refreshes(self) -> list[Message]:
+        """A message for each key of which a worker that lost its partition wrote too late."""
+        found = self._table.doubtful() if self._table else []
+        return [Message(REFRESH, number, -1, key, None, (), 0.0) for number, key in found]
+
+    async def look(self) -> bool:
+        """Nothing has come for a while: whether others wrote meanwhile."""
+        return self._table is not None and await self._table.look()
+
     async def deliver(self, result: Result) -> None:
-        """Write the state and send everything; returns when it is stored. State goes first: it
-        shows whether the partitions are still this worker's, and only then the rest is true."""
+        """Send everything; returns when it is stored. State goes last: should this worker have
+        lost a partition, the owner sees its state come late, and sends outputs of its keys again.
+        """
+        await self._outbox.deliver(result.records)
         if self._table is not None:
             await self._table.store(result.states)
-        await self._outbox.deliver(result.records)
 
 
 def _no_table(partition: int, key: bytes) -> bytes | None:
@@ -136,10 +148,14 @@ class _Run:
         self._arrived.set()
 
     async def _take(self) -> list[Any]:
-        """What has arrived, within the bounds of a batch; at least one."""
+        """What has arrived, within the bounds of a batch; none if only to refresh."""
         while not self._buffer:
             self._arrived.clear()
-            await self._arrived.wait()
+            try:
+                await asyncio.wait_for(self._arrived.wait(), IDLE_SECONDS)
+            except TimeoutError:
+                if await self._shell.look():
+                    break
         batch: list[Any] = []
         size = 0
         while self._buffer and len(batch) < self._shell._rows:
@@ -157,10 +173,13 @@ class _Run:
         while True:
             await self._flying.acquire()
             await self._threads.acquire()
-            previous = self._spawn(self._work(await self._take(), previous))
+            batch = await self._take()
+            previous = self._spawn(self._work(batch, self._shell.refreshes(), previous))
 
-    async def _work(self, batch: list[Any], previous: asyncio.Task[None] | None) -> None:
-        messages = [self._message(event.message) for event in batch]
+    async def _work(
+        self, batch: list[Any], refreshes: list[Message], previous: asyncio.Task[None] | None
+    ) -> None:
+        messages = [*refreshes, *(self._message(event.message) for event in batch)]
         await self._shell.own(messages)
         loop = asyncio.get_running_loop()
         result = await loop.run_in_executor(self._shell._pool, self._shell.process, messages)

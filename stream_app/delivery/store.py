@@ -23,6 +23,10 @@ class Store(rocksdb.Store):  # type: ignore[misc]
         self.doubtful: dict[int, set[bytes]] = defaultdict(set)
         """Keys by partition whose newest record in the changelog is stale: to be written again."""
 
+    def is_open(self, partition: int) -> bool:
+        """Whether the partition is this worker's, as an owner or a standby."""
+        return partition in self._dbs
+
     def token(self, partition: int) -> int:
         """The highest token seen in a partition's changelog."""
         return int(self._db_for_partition(partition).get(OWNER) or 0)

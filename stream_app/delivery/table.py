@@ -17,7 +17,7 @@ from faust.tables import Table
 
 from stream_app.delivery.message import State
 from stream_app.delivery.outbox import Change, Outbox
-from stream_app.delivery.ownership import OWNER, TOKEN, Superseded, between, token
+from stream_app.delivery.ownership import OWNER, TOKEN, Superseded, beyond, token
 from stream_app.delivery.store import Store
 from stream_app.settings import Settings
 
@@ -52,6 +52,8 @@ class StateTable:
         self._outbox = outbox
         self._owned: dict[int, int] = {}
         """Token by partition."""
+        self._looked: dict[int, int] = {}
+        """Offset by partition up to which `look` has seen what others wrote."""
         self._table: Any = app.tables.add(
             _Table(
                 app,
@@ -83,12 +85,13 @@ class StateTable:
                 continue
             claim = newest + 1
             value = str(claim).encode()
-            change = Change(self._table.changelog_topic_name, partition, OWNER, value, claim)
-            taken = await self._outbox.append([change])
+            change = Change(self._changelog(partition).topic, partition, OWNER, value, claim)
+            (place,) = await self._outbox.append([change])
             # What came before the claim counts, also if recovery ended without it.
-            self._store.restore(
-                partition, [*await self._foreign(partition, taken, claim), _Claim(value, taken[0])]
-            )
+            before = [r for r in await self._foreign(partition, [place]) if r.offset < place]
+            if any(token(record.headers) >= claim for record in before):
+                raise Superseded(f"another worker has claimed partition {partition} first")
+            self._store.restore(partition, [*before, _Claim(value, place)])
             self._owned[partition] = claim
 
     def read(self, partition: int, key: bytes) -> bytes | None:
@@ -98,12 +101,38 @@ class StateTable:
     async def store(self, states: Sequence[State]) -> None:
         """Write a batch; returns when changelog and disk have it. Raises Superseded, KafkaError."""
         await self._append([self._change(*state) for state in states])
-        repairs = []
-        for partition in {state.partition for state in states}:
-            for key in self._store.doubtful.pop(partition, set()):
-                if (value := self.read(partition, key)) is not None:
-                    repairs.append(self._change(partition, key, value))
-        await self._append(repairs)
+
+    async def look(self) -> bool:
+        """Whether something is doubtful, what others wrote while there was nothing to do here
+        included. Raises as `store`."""
+        first = {
+            self._changelog(p): max(self._store.next_offset(p), self._looked.get(p, 0))
+            for p in self._open()
+        }
+        if first:
+            foreign = await beyond(self._settings, first)
+            self._looked |= {record.partition: record.offset + 1 for record in foreign}
+            self._judge(foreign)
+        return any(self._store.doubtful.get(partition) for partition in self._open())
+
+    def doubtful(self) -> list[tuple[int, bytes]]:
+        """Partition and key of what is to be written again, told once."""
+        found: list[tuple[int, bytes]] = []
+        for partition in self._open():
+            keys = self._store.doubtful.pop(partition, set())
+            found.extend((partition, key) for key in keys)
+        return found
+
+    def _open(self) -> list[int]:
+        """Partitions that we have claimed and not lost since, as far as we know."""
+        return [
+            partition
+            for partition, claim in self._owned.items()
+            if self._store.is_open(partition) and self._store.token(partition) == claim
+        ]
+
+    def _changelog(self, partition: int) -> TopicPartition:
+        return TopicPartition(self._table.changelog_topic_name, partition)
 
     def _change(self, partition: int, key: bytes, value: bytes) -> Change:
         topic = self._table.changelog_topic_name
@@ -118,23 +147,23 @@ class StateTable:
             places[change.partition].append(offset)
         for partition, taken in places.items():
             if partition in self._owned:
-                # Who writes after our claim with a lower token was frozen when it was made.
-                for record in await self._foreign(partition, taken, self._owned[partition] + 1):
-                    if record.key != OWNER:
-                        self._store.doubtful[partition].add(record.key)
+                self._judge(await self._foreign(partition, taken))
         for partition, batch in batches.items():
             batch.put(self._store.offset_key, str(max(places[partition])).encode())
             self._store.write(partition, batch)
 
-    async def _foreign(self, partition: int, taken: list[int], rivals: int) -> list[Any]:
-        """What others have written between our last record and the newest of ours. Raises
-        Superseded where one has a token of `rivals` or higher."""
-        first, last = self._store.next_offset(partition), max(taken)
-        if last - first + 1 == len(taken):
+    async def _foreign(self, partition: int, taken: list[int]) -> list[Any]:
+        """What others have written since our last record, if there is a gap before ours."""
+        first = self._store.next_offset(partition)
+        if max(taken) - first + 1 == len(taken):
             return []
-        tp = TopicPartition(self._table.changelog_topic_name, partition)
-        records = await between(self._settings, tp, first, last)
-        foreign = [record for record in records if record.offset not in taken]
-        if any(token(record.headers) >= rivals for record in foreign):
-            raise Superseded(f"another worker has taken over {tp.topic}/{partition}")
-        return foreign
+        records = await beyond(self._settings, {self._changelog(partition): first})
+        return [record for record in records if record.offset not in taken]
+
+    def _judge(self, foreign: Sequence[Any]) -> None:
+        """Who writes after our claim with a lower token was frozen when it was made."""
+        for record in foreign:
+            if token(record.headers) > self._owned[record.partition]:
+                raise Superseded(f"another worker owns {record.topic}/{record.partition}")
+            if record.key != OWNER:
+                self._store.doubtful[record.partition].add(record.key)

@@ -7,7 +7,16 @@ import schemas
 from schemas import Analysis, Behaviour, Invalid, Recommendations, Signal
 from schemas.records import Event
 from stream_app.delivery.dead import dead
-from stream_app.delivery.message import Headers, Message, Read, Record, Result, State, carried
+from stream_app.delivery.message import (
+    REFRESH,
+    Headers,
+    Message,
+    Read,
+    Record,
+    Result,
+    State,
+    carried,
+)
 from stream_app.identity import hash64
 from stream_app.interests.record import Interest, decode, empty, encode
 from stream_app.interests.update import Rules, apply_analysis, apply_behaviour
@@ -59,7 +68,9 @@ class Interests:
         letters: list[Record] = []
         for message in messages:
             try:
-                if message.topic == "analyses":
+                if message.topic == REFRESH:
+                    self._refresh(message, users, read)
+                elif message.topic == "analyses":
                     self._analysis(message, users, read, signals)
                 else:
                     self._behaviour(message, users, read, signals)
@@ -83,6 +94,12 @@ class Interests:
             states.append(State(user.partition, user_id.encode(), encode(user.interest)))
         records.extend(signals.records())
         return Result(records, states)
+
+    def _refresh(self, message: Message, users: dict[str, _User], read: Read) -> None:
+        user_id = (message.key or b"").decode()
+        if read(message.partition, user_id.encode()) is not None:
+            user = self._user(message, user_id, users, read)
+            user.cause = Event(REFRESH, user.interest.clock)
 
     def _analysis(
         self, message: Message, users: dict[str, _User], read: Read, signals: Collector

@@ -12,7 +12,7 @@ from stream_app.alerts.subject import Subject, Windows, apply, decode, encode
 from stream_app.alerts.surge import Surge, SurgeRule, Window, judge
 from stream_app.alerts.trend import trend
 from stream_app.delivery.dead import dead
-from stream_app.delivery.message import Message, Read, Record, Result, State
+from stream_app.delivery.message import REFRESH, Message, Read, Record, Result, State
 from stream_app.processors.analyse import alert_record
 from stream_app.processors.validity import check_key
 
@@ -77,18 +77,30 @@ class Watch:
         )
 
     def _fold(self, message: Message, touched: dict[str, _Touched], read: Read) -> None:
+        if message.topic == REFRESH:
+            again = self._touch(message.partition, (message.key or b"").decode(), touched, read)
+            if again is not None:
+                again.repeated = True
+            return
         pack = schemas.decode(message.value, Signals)
         check_key(message, pack.subject, self._partitions)
-        entry = touched.get(pack.subject)
+        entry = self._touch(message.partition, pack.subject, touched, read)
         if entry is None:
-            data = read(message.partition, pack.subject.encode())
-            if data is None and not pack.entries:
+            if not pack.entries:
                 return  # asked for again, and nothing is known of it
-            subject = Subject() if data is None else decode(data)
-            entry = _Touched(message.partition, subject, self.surges(subject))
-            touched[pack.subject] = entry
+            entry = touched[pack.subject] = _Touched(message.partition, Subject(), [])
         fold = apply(entry.subject, pack.source, pack.entries, self._windows)
         metrics.LATE.inc(fold.late)
         metrics.REPEATED.inc(fold.repeated)
         # Whatever was sent for a repeated signal may never have arrived.
         entry.repeated |= fold.repeated > 0
+
+    def _touch(
+        self, partition: int, name: str, touched: dict[str, _Touched], read: Read
+    ) -> _Touched | None:
+        """A subject of the batch, read if it is new to it; None if it is new altogether."""
+        entry = touched.get(name)
+        if entry is None and (data := read(partition, name.encode())) is not None:
+            subject = decode(data)
+            entry = touched[name] = _Touched(partition, subject, self.surges(subject))
+        return entry
