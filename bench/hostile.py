@@ -4,15 +4,16 @@
     python -m bench.hostile --broker [--count 50000]
 
 Drawn from `bench/attacks.py`. In batches of 256 through `stream-app replay`: the four processors
-with the shipped model, the tables in memory. Of every message what its content can make slow is
-timed alone: decoding, checking, cleaning, masking and tokenising. One in twenty is timed alone
-through its whole processor as well (the text's answer is then in the cache; the model reads a
-bounded number of tokens). What is slower than all before it is measured three times and the least
-counts, since other processes run beside.
+with the shipped model, the tables in memory. Within it, what a message's content can make slow is
+timed for every message: decoding, checking, cleaning and masking (`read`), an item's text, and
+tokenising each text that the model has not read yet. One message in 64 is also timed alone through
+its whole processor (its text's answer is then in the cache; the model reads a bounded number of
+tokens). Times are CPU time of the process, since other programs run beside; what is slower than all
+before it is measured three times, and the least counts.
 
-Memory is the resident memory of the process, model and this bench's tables included; it starts
-after the first twentieth of the messages, when the model has met every shape of batch and tables,
-catalogue and cache are about full.
+Memory is the resident memory of the process, less the bytes of the tables, which a worker keeps on
+disk. It starts when the cache of the model's answers is full (4,096 texts), and the catalogue with
+it.
 
 With `--broker` the messages go through a worker on Apache Kafka, see `bench/hostile_broker.py`.
 """
@@ -27,7 +28,7 @@ from collections.abc import Callable, Container
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -46,10 +47,11 @@ from stream_app.settings import load
 RESULTS = Path(__file__).parent / "results" / "hostile.json"
 BATCH, PARTITIONS = 256, 4
 INPUTS = ("reviews", "behaviours", "items")
-SINGLED = 20
+SINGLED = 64
 """One message in so many is also timed alone through its whole processor."""
 SAMPLES = 20
 """Memory is looked at so often, evenly."""
+T = TypeVar("T")
 Place = tuple[str, int, int]
 
 
@@ -60,10 +62,18 @@ class Run(Replay):
         super().__init__(pipeline, PARTITIONS)
         self.attacks = Attacks(seed)
         self.account: Counter[str] = Counter()
-        self.timed = 0
-        self.content = Slowest()
-        self.whole = Slowest()
+        self.slowest = {part: Slowest() for part in ("read", "text", "tokenise", "whole")}
         self._given: list[Message] = []
+        # Timed where it happens, so that nothing of weight is done twice.
+        model = pipeline.live.current.inference.model
+        encode = model.encode
+        one = self._timed("tokenise", lambda text: encode([text])[0])
+        model.encode = lambda texts: [one(text) for text in texts]  # type: ignore[method-assign]
+        read = self._timed("read", pipeline.analyse._read)
+        pipeline.analyse._read = read  # type: ignore[method-assign]
+        self._decode = self._timed("read", self._decoded)
+        self._text = self._timed("text", item_text)
+        self._whole = self._timed("whole", self._alone)
 
     def batch(self, size: int = BATCH) -> None:
         """One batch of messages; raises AssertionError where one is in no or in two places."""
@@ -86,14 +96,31 @@ class Run(Replay):
         for topic in ("alerts", "recommendations"):
             self.account[topic] += sent[topic]
         for message in self._given:
-            self.content.time(partial(self._read, message), message)
-        self.timed += size
+            if message.topic != "reviews":
+                with suppress(Invalid):
+                    if isinstance(found := self._decode(message), Item):
+                        self._text(found)
         for message in self._given[::SINGLED]:
-            self.whole.time(partial(self._alone, message), message)
+            self._whole(message)
 
-    def tables(self) -> int:
-        """Bytes of the tables, which a worker keeps on disk."""
-        return sum(len(value) for table in self._tables.values() for value in table.values())
+    @staticmethod
+    def _decoded(message: Message) -> Item | Behaviour:
+        kind: Any = Item if message.topic == "items" else Behaviour
+        found: Item | Behaviour = schemas.decode(message.value, kind)
+        return found
+
+    def _timed(self, part: str, work: Callable[[Any], T]) -> Callable[[Any], T]:
+        return lambda argument: self.slowest[part].time(partial(work, argument), argument)
+
+    def full(self) -> bool:
+        """Whether the cache holds what it may."""
+        cache = self._pipeline.live.current.inference.cache
+        return len(cache) == cache.size
+
+    def memory(self) -> int:
+        """MiB of the process without the tables."""
+        tables = sum(len(value) for table in self._tables.values() for value in table.values())
+        return round((rss(os.getpid()) - tables) / 2**20)
 
     def _receive(self, entry: Record) -> Message:
         message = super()._receive(entry)
@@ -109,17 +136,6 @@ class Run(Replay):
                 record = self.record((m.key or b"").decode())
                 assert record.applied[m.source] >= m.offset, m
 
-    def _read(self, message: Message) -> None:
-        """What a message's content can make slow, by the processors' own functions."""
-        model = self._pipeline.live.current.inference.model
-        with suppress(Invalid):
-            if message.topic == "reviews":
-                model.encode([self._pipeline.analyse._read(message).prepared.text])
-            elif message.topic == "items":
-                model.encode([item_text(schemas.decode(message.value, Item))])
-            else:
-                schemas.decode(message.value, Behaviour)
-
     def _alone(self, message: Message) -> None:
         processor: Any = {
             "reviews": self._pipeline.analyse, "items": self._pipeline.items,
@@ -133,26 +149,33 @@ class Slowest:
     """The slowest of many, and how it begins."""
 
     def __init__(self) -> None:
+        self.count = 0
         self.seconds = 0.0
-        self.of = b""
+        self.of = ""
 
-    def time(self, work: Callable[[], None], message: Message) -> None:
-        """Time it; what seems slower than all before, thrice."""
-        spent = _seconds(work)
-        if spent > self.seconds:
-            spent = min(spent, _seconds(work), _seconds(work))
-        if spent > self.seconds:
-            self.seconds, self.of = spent, (message.value or b"")[:120]
+    def time(self, work: Callable[[], T], of: Any) -> T:
+        """Do it and time it; what seems slower than all before, thrice."""
+        self.count += 1
+        begun = time.process_time()
+        try:
+            return work()
+        finally:
+            spent = time.process_time() - begun
+            if spent > self.seconds:
+                spent = min(spent, _seconds(work), _seconds(work))
+            if spent > self.seconds:
+                self.seconds, self.of = spent, ascii(getattr(of, "value", of))[:120]
 
     def told(self) -> dict[str, Any]:
         """For the results."""
-        return {"ms": round(1000 * self.seconds, 1), "of": self.of.decode("latin-1")}
+        return {"count": self.count, "ms": round(1000 * self.seconds, 1), "of": self.of}
 
 
-def _seconds(work: Callable[[], None]) -> float:
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
+def _seconds(work: Callable[[], Any]) -> float:
+    begun = time.process_time()
+    with suppress(Invalid):
+        work()
+    return time.process_time() - begun
 
 
 def _place(headers: dict[str, bytes]) -> Place:
@@ -187,21 +210,22 @@ def through_replay(count: int, seed: int) -> dict[str, Any]:
     """The account of a run without a broker."""
     run = Run(build(load()), seed)
     begun, batches = time.monotonic(), -(-count // BATCH)
-    memory, tables = [], []
+    memory: list[int] = []
+    start = begun_at = 0
     every = max(1, batches // SAMPLES)
     for number in tqdm(range(1, batches + 1), unit="batch", mininterval=5):
         run.batch()
-        if number % every == 0:
-            memory.append(round(rss(os.getpid()) / 2**20))
-            tables.append(round(run.tables() / 2**20, 1))
+        if not start and (run.full() or number == batches):
+            start, begun_at = run.memory(), number
+        if start and number % every == 0:
+            memory.append(run.memory())
     return {
         "messages": batches * BATCH, "seed": seed,
         "minutes": round((time.monotonic() - begun) / 60, 1), "unaccounted": 0,
         "account": dict(sorted(run.account.items())),
-        "timed": run.timed, "slowest_content": run.content.told(),
-        "timed_whole": batches * -(-BATCH // SINGLED), "slowest_whole": run.whole.told(),
-        "memory_mib": memory, "of_which_tables_mib": tables,
-        "memory_growth": round(max(memory) / memory[0] - 1, 3),
+        "slowest": {part: slowest.told() for part, slowest in run.slowest.items()},
+        "memory_mib": {"started_at_message": begun_at * BATCH, "start": start, "then": memory,
+                       "growth": round(max(memory) / start - 1, 3)},
     }  # fmt: skip
 
 

@@ -7,9 +7,9 @@ that are a hundred thousand, keys of megabytes, timestamps at the ends of int64,
 and value. One worker, started as users start it, reads them all.
 
 Each input must then be in exactly one place, read back from the topics: a review in the analyses or
-in the dead letters, a behaviour applied (by its user's recommendations) or there, and as many items
-in item-vectors and dead letters together as were sent. For that no topic is compacted here, and
-none is older than a run: retention goes by the hostile timestamps.
+in the dead letters, a behaviour there or, by the mark in its user's recommendations, applied, and
+as many items in item-vectors and dead letters together as were sent. For that none of these topics
+is compacted here, and retention, which goes by the hostile timestamps, is off.
 """
 
 import asyncio
@@ -258,10 +258,8 @@ class Hostile:
             vectors += 1
         unaccounted = twice = 0
         for (number, offset), key in self.users.items():
-            known = applied.get(key or b"", {}).get(f"behaviours/{number}", -1) >= offset
-            where = ("behaviours", number, offset)
-            # A later event of the user moves the mark past one that was refused.
-            unaccounted += not known and where not in dead
+            mark = applied.get(key or b"", {}).get(f"behaviours/{number}", -1)
+            unaccounted += mark < offset and ("behaviours", number, offset) not in dead
         for number, end in (await self._ends("reviews")).items():
             for offset in range(end):
                 where = ("reviews", number, offset)
@@ -310,7 +308,9 @@ class Hostile:
     @asynccontextmanager
     async def _consumer(self, topic: str) -> AsyncIterator[tuple[Any, dict[TopicPartition, int]]]:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.settings.broker, max_partition_fetch_bytes=LARGE
+            bootstrap_servers=self.settings.broker,
+            max_partition_fetch_bytes=LARGE,
+            auto_offset_reset="earliest",
         )
         await consumer.start()
         name = full_name(self.settings, topic)
@@ -327,7 +327,6 @@ class Hostile:
 
     async def _read(self, topic: str) -> AsyncIterator[Any]:
         async with self._consumer(topic) as (consumer, ends):
-            await consumer.seek_to_beginning(*ends)
             while any([await consumer.position(tp) < end for tp, end in ends.items()]):
                 for messages in (await consumer.getmany(timeout_ms=200)).values():
                     for message in messages:

@@ -53,7 +53,7 @@ class Cache:
     """
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self.size = size
         self._results: OrderedDict[bytes, Result] = OrderedDict()
         self._lock = Lock()
 
@@ -73,7 +73,7 @@ class Cache:
         with self._lock:
             self._results[key] = result
             self._results.move_to_end(key)
-            while len(self._results) > self._size:
+            while len(self._results) > self.size:
                 self._results.popitem(last=False)
 
 
