@@ -151,11 +151,11 @@ def main() -> None:
             for number, example in enumerate(examples):
                 first = bytes([NAMES.index(name)])
                 (Path(folder) / f"{name}-{number}").write_bytes(first + example)
-        flags = [f"-max_total_time={options.seconds}", f"-max_len={MOST}", "-timeout=2",
-                 "-rss_limit_mb=1024", "-print_final_stats=1", f"-artifact_prefix={folder}-"]  # fmt: skip
-        raise SystemExit(
-            subprocess.run([sys.executable, "-m", "bench.fuzz_atheris", folder, *flags]).returncode
-        )
+        command = [sys.executable, "-m", "bench.fuzz_atheris", folder]
+        command += [f"-max_total_time={options.seconds}", f"-max_len={MOST}", "-timeout=2"]
+        # Beside the folder, which goes, stays the input that stopped it.
+        command += ["-rss_limit_mb=1024", "-print_final_stats=1", f"-artifact_prefix={folder}-"]
+        raise SystemExit(subprocess.run(command).returncode)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record import default_records
 from aiokafka.structs import ConsumerRecord
 
+from stream_app.delivery.message import size
 from stream_app.topics import LARGE
 
 INFLATED = 4 * LARGE
@@ -150,7 +151,7 @@ class _Records(fetcher.PartitionRecords):  # type: ignore[misc]
             unread = self._unread(batch, error)
             self._records_iterator = chain(unread, self._unpack_records())
             record = super().__next__()
-        self._room -= len(record.key or b"") + len(record.value or b"")
+        self._room -= size(record)
         return record
 
     def _unread(self, batch: Any, error: Exception) -> Iterator[ConsumerRecord]:
