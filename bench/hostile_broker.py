@@ -4,7 +4,7 @@ The messages of `bench/attacks.py` are sent with headers and timestamps of all k
 come batches made by hand: compressed ones that inflate a thousandfold, by every codec, records
 larger than any topic takes, the largest that a topic takes, headers whose names are no UTF-8 or
 that are a hundred thousand, keys of megabytes, timestamps at the ends of int64, records without key
-and value. One worker, started as users start it, reads them all.
+and value. One worker, started as users start it, reads them all; where it ends, so does the run.
 
 Each input must then be in exactly one place, read back from the topics: a review in the analyses or
 in the dead letters, a behaviour there or, by the mark in its user's recommendations, applied, and
@@ -375,7 +375,7 @@ async def through(
             worker.stop()
     return {
         "messages": hostile.sent.total(), "seed": seed, "minutes": round(minutes, 1),
-        **account, "lag": lag, "restarts": 0, "exit_code": code,
+        **account, "lag": lag, "exit_code": code,
         "memory_mib": {"start": round(start), "most": round(max(memory["run"])),
                        "end": round(memory["run"][-1])},
         "batches_to_each_input": told,
