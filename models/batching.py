@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import blake2b
 from threading import Lock
 
 import numpy as np
@@ -46,29 +47,40 @@ class Result:
 
 
 class Cache:
-    """The most recently used results by text, at most `size`; thread-safe."""
+    """The most recently used results by text, at most `size`; thread-safe.
+
+    It keeps a hash of the text, not the text: thousands of long ones would take 40 KB each.
+    """
 
     def __init__(self, size: int) -> None:
-        self._size = size
-        self._results: OrderedDict[str, Result] = OrderedDict()
+        self.size = size
+        self._results: OrderedDict[bytes, Result] = OrderedDict()
         self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._results)
 
     def get(self, text: str) -> Result | None:
+        key = _digest(text)
         with self._lock:
-            result = self._results.get(text)
+            result = self._results.get(key)
             if result is not None:
-                self._results.move_to_end(text)
+                self._results.move_to_end(key)
             return result
 
     def put(self, text: str, result: Result) -> None:
+        key = _digest(text)
         with self._lock:
-            self._results[text] = result
-            self._results.move_to_end(text)
-            while len(self._results) > self._size:
+            self._results[key] = result
+            self._results.move_to_end(key)
+            while len(self._results) > self.size:
                 self._results.popitem(last=False)
+
+
+def _digest(text: str) -> bytes:
+    # Nobody can make two texts of one hash, else one could answer for the other. A lone surrogate
+    # is no UTF-8, but it is a text that the model fails on alone.
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class Inference:

@@ -137,10 +137,18 @@ def load(path: Path) -> Bundle:
     """Verify every file of the folder and read its config; raises BundleError."""
     sums = verify(path, REQUIRED)
     try:
-        config = msgspec.json.decode((path / "config.json").read_bytes(), type=Config)
-    except msgspec.DecodeError as error:
+        config = read_config((path / "config.json").read_bytes())
+    except ValueError as error:
         raise BundleError(f"{path / 'config.json'}: {error}") from error
     return Bundle(path, config, f"{config.name}-{sums['model.onnx'][:8]}")
+
+
+def read_config(data: bytes) -> Config:
+    """The config from its JSON; raises ValueError."""
+    try:
+        return msgspec.json.decode(data, type=Config)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from error
 
 
 def default_bundle() -> Path:

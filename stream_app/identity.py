@@ -15,6 +15,12 @@ def hash16(text: str) -> int:
     return hash64(text) & 0xFFFF
 
 
+LONGEST = 1024
+"""Bytes of a key that decide on its partition. No id is so long (128 characters of UTF-8), and
+over the megabytes that a hostile key may have murmur2 in Python takes a second."""
+
+
 def partition(key: bytes, partitions: int) -> int:
-    """The partition of a key, as Kafka's own clients choose it (murmur2)."""
-    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+    """The partition of a key, as Kafka's own clients choose it (murmur2); of a key longer than
+    `LONGEST`, that of its beginning."""
+    return int((murmur2(key[:LONGEST]) & 0x7FFFFFFF) % partitions)

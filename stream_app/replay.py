@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import schemas
 from schemas import ItemVector, Trend
 from stream_app.alerts import subject
-from stream_app.delivery.message import Message, Record, Result
+from stream_app.delivery.message import Headers, Message, Record, Result
 from stream_app.identity import partition
 from stream_app.interests import record
 from stream_app.pipeline import Pipeline
@@ -27,7 +27,7 @@ class Output(NamedTuple):
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: Headers
 
 
 class Replay:

@@ -23,6 +23,11 @@ VERSION = 3
 
 _COUNTS = struct.Struct("<IIIId")
 _ID = struct.Struct("<IQ")
+_Sums = tuple[float, float, float]
+_Stored = tuple[
+    int, float, _Sums | float, bytes, dict[int, dict[str, int]], bytes, dict[str, int], bytes
+]
+_decoder = msgspec.msgpack.Decoder(_Stored, strict=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,25 +184,25 @@ def encode(subject: Subject) -> bytes:
 
 
 def decode(data: bytes) -> Subject:
-    """The record from its bytes, also of version 2; raises ValueError on another."""
-    version, *fields = msgspec.msgpack.decode(data, strict=False)
-    clock, sums, windows, topics, ids, applied, neighbours = fields
-    if version == 2:
-        sums = (sums, 0.0, 0.0)
-    elif version != VERSION:
-        raise ValueError(f"subject record of version {version}, this is {VERSION}")
-    popularity, opinions, opinion = sums
-    return Subject(
-        clock,
-        popularity,
-        opinions,
-        opinion,
-        {index: Counts(*counts) for index, *counts in _COUNTS.iter_unpack(windows)},
-        topics,
-        [(second, known) for second, known in _ID.iter_unpack(ids)],
-        applied,
-        from_bytes(neighbours),
-    )
+    """The record from its bytes, also of version 2; raises ValueError on others."""
+    try:
+        version, clock, sums, windows, topics, ids, applied, neighbours = _decoder.decode(data)
+        if version not in (2, VERSION):
+            raise ValueError(f"subject record of version {version}, this is {VERSION}")
+        popularity, opinions, opinion = sums if isinstance(sums, tuple) else (sums, 0.0, 0.0)
+        return Subject(
+            clock,
+            popularity,
+            opinions,
+            opinion,
+            {index: Counts(*counts) for index, *counts in _COUNTS.iter_unpack(windows)},
+            topics,
+            [(second, known) for second, known in _ID.iter_unpack(ids)],
+            applied,
+            from_bytes(neighbours),
+        )
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, struct.error) as error:
+        raise ValueError(f"not a subject record: {error}") from error
 
 
 def readable(subject: Subject) -> dict[str, object]:

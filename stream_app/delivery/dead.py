@@ -1,15 +1,20 @@
 """Dead letters: the original bytes, and why, in Kafka Connect's headers."""
 
-from stream_app.delivery.message import Message, Record
+from stream_app.delivery.message import Headers, Message, Record, size, weight
+from stream_app.topics import LARGE
 
 MAX_REASON = 500
+MOST = LARGE - 16 * 1024
+"""Bytes of an input of which the dead letter is whole: reason and framing must fit in as well."""
 
 
 def dead(message: Message, error: Exception, stage: str) -> Record:
     """The dead letter of `message`. The reason must not repeat personal data: errors of ours
-    name fields and positions, never contents."""
+    name fields and positions, never contents. An input larger than `MOST` is cut to fit; it
+    stands whole at its origin."""
     reason = str(error)[:MAX_REASON] or type(error).__name__
-    kept = tuple(h for h in message.headers if not h[0].startswith("__connect.errors."))
+    kept: Headers = tuple(h for h in message.headers if not h[0].startswith("__connect.errors."))
+    key, value = message.key, message.value
     told = {
         "topic": message.topic,
         "partition": str(message.partition),
@@ -18,5 +23,23 @@ def dead(message: Message, error: Exception, stage: str) -> Record:
         "exception.class.name": type(error).__name__,
         "exception.message": reason,
     }
+    if (whole := size(message)) > MOST:
+        told["cut"] = f"{whole} bytes, cut to fit"
+        key, value = key and key[: MOST // 4], value and value[: MOST // 2]
+        kept = _fitting(kept, MOST // 4)
+    if key is None and value is None:
+        # No producer of aiokafka sends a message without both.
+        told["null"], value = "key and value", b""
     headers = tuple((f"__connect.errors.{name}", text.encode()) for name, text in told.items())
-    return Record("dead-letters", message.key, message.value, kept + headers)
+    return Record("dead-letters", key, value, kept + headers)
+
+
+def _fitting(headers: Headers, room: int) -> Headers:
+    """The first headers that fit."""
+    found = []
+    for name, value in headers:
+        room -= weight(name, value)
+        if room < 0:
+            break
+        found.append((name, value))
+    return tuple(found)

@@ -1,12 +1,16 @@
 """Messages in, results out: all that a processor sees of Kafka."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-Headers = tuple[tuple[str, bytes], ...]
+Headers = tuple[tuple[str, bytes | None], ...]
 REFRESH = "refresh"
 """Topic of a message that the shell makes: of its key a stale record was written by a worker that
 had lost the partition, so state and outputs are due again."""
+CARRIED = 8192
+"""Bytes of headers that travel from input to output."""
+HEADER = 16
+"""What one header costs at most beside name and value."""
 
 
 class Message(NamedTuple):
@@ -64,10 +68,26 @@ class Processor(Protocol):
     def __call__(self, messages: Sequence[Message], read: Read) -> Result: ...
 
 
+def size(message: Any) -> int:
+    """Bytes of a message: key, value and headers."""
+    headers = sum(weight(name, value) for name, value in message.headers or ())
+    return len(message.key or b"") + len(message.value or b"") + headers
+
+
+def weight(name: str, value: bytes | None) -> int:
+    """Bytes of a header, counted as where it counts most: a character may be four."""
+    return HEADER + 4 * len(name) + len(value or b"")
+
+
 def carried(headers: Headers) -> Headers:
-    """The headers that travel from input to output: W3C trace context and CloudEvents."""
-    return tuple(
-        (name, value)
-        for name, value in headers
-        if name in ("traceparent", "tracestate") or name.startswith("ce_")
-    )
+    """The headers that travel from input to output: W3C trace context and CloudEvents. A header
+    that no longer fits in `CARRIED` bytes stays behind: every output would carry it."""
+    found: list[tuple[str, bytes | None]] = []
+    room = CARRIED
+    for name, value in headers:
+        if name in ("traceparent", "tracestate") or name.startswith("ce_"):
+            cost = weight(name, value)
+            if cost <= room:
+                found.append((name, value))
+                room -= cost
+    return tuple(found)

@@ -68,8 +68,8 @@ class Outbox:
         futures = []
         for record in records:
             if record.topic == "dead-letters":
-                headers = dict(record.headers)
-                metrics.DEAD.labels(headers["__connect.errors.topic"].decode()).inc()
+                origin = dict(record.headers)["__connect.errors.topic"] or b""
+                metrics.DEAD.labels(origin.decode()).inc()
             futures.append(
                 await self._producer.send(
                     full_name(self._settings, record.topic),

@@ -14,10 +14,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from schemas import Invalid
 from stream_app import metrics
-from stream_app.delivery.message import REFRESH, Message, Processor, Result
+from stream_app.delivery.dead import dead
+from stream_app.delivery.message import REFRESH, Message, Processor, Record, Result, size
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.table import StateTable
+from stream_app.delivery.unpacking import Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +72,18 @@ class Shell:
         await _Run(self, stream.noack()).run()
 
     def process(self, messages: Sequence[Message]) -> Result:
-        """Compute a batch, in a thread of the pool."""
+        """Compute a batch, in a thread of the pool. What could not be unpacked is a dead letter."""
         read = self._table.read if self._table else _no_table
-        return self._processor(messages, read)
+        letters: list[Record] = []
+        readable: list[Message] = []
+        for message in messages:
+            if isinstance(message.value, Unreadable):
+                error = Invalid(message.value.reason)
+                letters.append(dead(message._replace(value=None), error, self.name))
+            else:
+                readable.append(message)
+        result = self._processor(readable, read)
+        return Result(letters + result.records, result.states)
 
     async def own(self, messages: Sequence[Message]) -> None:
         """Claim the partitions of a batch before its state is read."""
@@ -144,7 +156,7 @@ class _Run:
             self._space.clear()
             await self._space.wait()
         self._buffer.append(event)
-        self._buffered += len(event.message.value or b"")
+        self._buffered += size(event.message)
         self._arrived.set()
 
     async def _take(self) -> list[Any]:
@@ -157,14 +169,14 @@ class _Run:
                 if await self._shell.look():
                     break
         batch: list[Any] = []
-        size = 0
+        taken = 0
         while self._buffer and len(batch) < self._shell._rows:
-            length = len(self._buffer[0].message.value or b"")
-            if batch and size + length > self._shell._size:
+            length = size(self._buffer[0].message)
+            if batch and taken + length > self._shell._size:
                 break
             batch.append(self._buffer.popleft())
-            size += length
-        self._buffered -= size
+            taken += length
+        self._buffered -= taken
         self._space.set()
         return batch
 

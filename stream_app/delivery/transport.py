@@ -19,15 +19,23 @@ The bounds of a fetch are ours as well. One answer holds at most 4 MiB, not 50: 
 fallen behind, a worker would take up that much at once. And the wait is a setting: Faust tells
 the broker to hold an empty fetch for 1.5 s. Apache Kafka answers earlier when data comes; the
 embedded broker does not, so there the wait is the latency.
+
+Queues are bounded by messages, not by bytes: a thousand messages of 4 MiB would fit in. So nothing
+more is read while messages of `HEAVY` bytes and more that are not yet acked hold `HELD`.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from weakref import WeakSet
 
 from faust.transport.drivers import aiokafka as driver
 
+from stream_app.delivery import unpacking
+from stream_app.delivery.message import size
 from stream_app.topics import LARGE
+
+HEAVY, HELD = 16 * 1024, 4 * LARGE
 
 
 class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -53,11 +61,13 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         """How often partitions have moved: what was fetched before the last move is stale."""
         self._fetched_at = 0
         self._fetching = asyncio.Lock()
+        self._heavy: WeakSet[Any] = WeakSet()
 
     def _new_consumer_thread(self) -> Any:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
     def ack(self, message: Any) -> bool:
+        self._heavy.discard(message)
         return bool(message.tracked and super().ack(message))
 
     def stop_flow(self) -> None:
@@ -102,9 +112,8 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
     async def _getmany(self, active_partitions: set[Any] | None, timeout: float) -> Any:
         async with self._fetching:
             self._fetched_at = self._moves
-            readable = {
-                tp for tp in active_partitions or () if self._open or self._is_changelog_tp(tp)
-            }
+            may = self._open and sum(map(size, self._heavy)) < HELD
+            readable = {tp for tp in active_partitions or () if may or self._is_changelog_tp(tp)}
             if readable:
                 return await super()._getmany(readable, timeout)
         await asyncio.sleep(0.02)
@@ -115,11 +124,15 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         for tp, record in self.scheduler.iterate(records or {}):
             if self.should_stop or self._fetched_at != self._moves:
                 return
-            yield tp, self._to_message(tp, record)
+            message = self._to_message(tp, record)
+            if not self._is_changelog_tp(tp) and size(message) >= HEAVY:
+                self._heavy.add(message)
+            yield tp, message
 
 
 def transport_class(fetch_wait_ms: int) -> type[Any]:
     """A transport whose consumers wait `fetch_wait_ms`."""
+    unpacking.install()
 
     class Consumer(_Consumer):
         pass

@@ -22,6 +22,10 @@ _EVENT = struct.Struct("<dIQQBfH")
 _EVENT_1 = struct.Struct("<dQQBfH")
 _REVIEW = struct.Struct("<IQ")
 _SEEN = struct.Struct("<IQ")
+_Stored = tuple[
+    int, float, bytes, bytes, bytes, bytes, dict[str, tuple[float, float]], dict[str, int]
+]
+_decoder = msgspec.msgpack.Decoder(_Stored)
 
 
 class Event(NamedTuple):
@@ -85,19 +89,23 @@ def encode(interest: Interest) -> bytes:
 
 
 def decode(data: bytes) -> Interest:
-    """The record from its bytes, also of version 1; raises ValueError on another."""
-    version, clock, vector, events, reviews, seen, tastes, applied = msgspec.msgpack.decode(data)
-    if version not in (1, VERSION):
-        raise ValueError(f"interest record of version {version}, this is {VERSION}")
-    return Interest(
-        np.frombuffer(vector, "<f4").astype(np.float32),
-        clock,
-        _events(events) if version == VERSION else _events_1(events),
-        [(time, review) for time, review in _REVIEW.iter_unpack(reviews)],
-        {item: time for time, item in _SEEN.iter_unpack(seen)},
-        {topic: (liked, disliked) for topic, (liked, disliked) in tastes.items()},
-        applied,
-    )
+    """The record from its bytes, also of version 1; raises ValueError on others."""
+    try:
+        stored = _decoder.decode(data)
+        version, clock, vector, events, reviews, seen, tastes, applied = stored
+        if version not in (1, VERSION):
+            raise ValueError(f"interest record of version {version}, this is {VERSION}")
+        return Interest(
+            np.frombuffer(vector, "<f4").astype(np.float32),
+            clock,
+            _events(events) if version == VERSION else _events_1(events),
+            [(time, review) for time, review in _REVIEW.iter_unpack(reviews)],
+            {item: time for time, item in _SEEN.iter_unpack(seen)},
+            tastes,
+            applied,
+        )
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, struct.error) as error:
+        raise ValueError(f"not an interest record: {error}") from error
 
 
 def _events(data: bytes) -> list[Event]:

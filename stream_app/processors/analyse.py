@@ -15,7 +15,7 @@ from stream_app.alerts.emerging import SUBJECT
 from stream_app.alerts.severe import SevereRule, severe
 from stream_app.alerts.unmatched import unmatched
 from stream_app.delivery.dead import dead
-from stream_app.delivery.message import Message, Read, Record, Result, carried
+from stream_app.delivery.message import Headers, Message, Read, Record, Result, carried
 from stream_app.identity import hash64
 from stream_app.interests.update import pack
 from stream_app.processors.signals import Collector
@@ -162,7 +162,7 @@ class Analyse:
             signals.add(SUBJECT, message.source, entry(0.0, []))
 
 
-def alert_record(alert: Alert, headers: tuple[tuple[str, bytes], ...] = ()) -> Record:
+def alert_record(alert: Alert, headers: Headers = ()) -> Record:
     """An alert as a message."""
     metrics.ALERTS.labels(alert.kind).inc()
     return Record("alerts", alert.subject.encode(), schemas.encode(alert), headers)

@@ -6,14 +6,13 @@ it is accepted depends on the chain alone and the few characters around it, neve
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 import phonenumbers
-from stdnum import luhn
 from stdnum.cn import ric
 
 PHONE: Final = "PHONE"
@@ -50,6 +49,26 @@ _AMERICAN_SHAPES: Final = frozenset(
 _FREE_SHAPES: Final = frozenset([(10,), (3, 7), (3, 3, 4), (3, 4, 3), (4, 3, 3), (4, 6)])
 _CARD_SHAPES: Final = frozenset([(4, 6, 5), (4, 6, 4), (6, 13), (6, 10), (8, 8), (8, 8, 3)])
 
+_CENTURIES: Final = ("18", "19", "20")
+_NONE: Final[Set[int]] = frozenset()
+_IDENTITY: Final[Set[int]] = frozenset((17, 18))
+_ABROAD: Final[Set[int]] = frozenset(range(9, 18))
+
+
+_PAIRS: Final = [f"{number:02}" for number in range(100)]
+# How many digits a phone number of the shapes above may have that begins with these two, however
+# they are grouped, and where there are four groups at most.
+_LENGTHS: Final[dict[str, Set[int]]] = {
+    "00": {15},
+    "86": {13},
+    **{pair: {10, 11, 12} for pair in _PAIRS if pair[0] == "0" != pair[1]},
+    **{pair: {11} for pair in _PAIRS if "13" <= pair <= "19"},
+}
+_FEW: Final[dict[str, Set[int]]] = {
+    **{pair: {10} for pair in _PAIRS if pair >= "20"},
+    **{pair: {11} for pair in _PAIRS if "12" <= pair <= "19"},
+}
+
 _PLUS_BEFORE: Final = re.compile(r"\+[ (（]?\Z")
 _MONEY_BEFORE: Final = re.compile(r"[¥￥$€£] ?\Z")
 _UNIT_AFTER: Final = re.compile(r"(?:元|块钱|%|mAh)", re.I)
@@ -57,6 +76,7 @@ _CHECK_LETTER: Final = re.compile(r"[ -]?[Xx](?![A-Za-z0-9])")
 _TIMESTAMP: Final = re.compile(
     r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d"
 )
+_DOUBLED: Final = bytes.maketrans(b"0123456789", b"0246813579")
 _LAUGHTER: Final = re.compile(r"(\d)\1*|23+")  # 666666, 233333
 
 # Parsing costs tens of microseconds: beyond this many per text the shape alone decides.
@@ -89,39 +109,70 @@ def find_numbers(text: str, budget: Budget) -> Iterator[Span]:
 def _in_chain(text: str, start: int, end: int, budget: Budget) -> Iterator[Span]:
     groups = [m.span() for m in _GROUP.finditer(text, start, end)]
     sizes = [b - a for a, b in groups]
-    gaps = [text[a:b] for (_, a), (b, _) in pairwise(groups)]
+    # Of each group but the first: what stands before it.
+    gaps = ["", *(text[a:b] for (_, a), (b, _) in pairwise(groups))]
+    opened = ["(" in gap or "（" in gap for gap in gaps]
+    dots = ["." in gap for gap in gaps]
     dates = _date_starts(text, groups)
     digits = "".join(text[a:b] for a, b in groups)
     offset = 0
     for i, size in enumerate(sizes):
+        plus = i == 0 and _PLUS_BEFORE.search(text, max(0, start - 2), start) is not None
+        zero = digits[offset] == "0"
+        lengths = _lengths(digits[offset : offset + 8], size)
+        few = _FEW.get(digits[offset : offset + 2], _NONE)
+        card = digits[offset] in "3456"
         total = 0
         dotted = spaced = dated = False
+        long = single = True  # all groups but the last: four digits and more, one digit
         for j in range(i, len(groups)):
             if j > i:
-                gap = gaps[j - 1]
                 # Brackets open after a country code at most: "1799 (1999-200)" is arithmetic.
-                if total > 3 and ("(" in gap or "（" in gap) and digits[offset] != "0":
+                if opened[j] and total > 3 and not zero:
                     break
-                dot = "." in gap
-                dotted, spaced = dotted or dot, spaced or not dot
+                dotted, spaced = dotted or dots[j], spaced or not dots[j]
                 dated = dated or (j - 2 in dates and j - 2 >= i)
+                long, single = long and sizes[j - 1] >= 4, single and sizes[j - 1] == 1
             total += sizes[j]
             # Dots on some gaps only are decimals: "1299.00 1399.00".
             if total > _MOST_DIGITS or (dotted and spaced):
                 break
-            if total >= 7:
-                window = _Window(
-                    text,
-                    groups[i][0],
-                    groups[j][1],
-                    digits[offset : offset + total],
-                    tuple(sizes[i : j + 1]),
-                    dated,
-                    i == 0 and _PLUS_BEFORE.search(text, max(0, start - 2), start) is not None,
+            if (
+                total < 7
+                or not (
+                    plus
+                    or total in lengths
+                    or (j - i < 4 and total in few)
+                    # A card is in groups of four and more before the last, or in single digits.
+                    or (
+                        total >= 13
+                        and (long or (single and card and sizes[j] == 1 and total >= 16))
+                        and _passes_luhn(digits[offset : offset + total])
+                    )
                 )
-                if span := _classify(window, budget):
-                    yield span
+            ):
+                continue
+            window = _Window(
+                text,
+                groups[i][0],
+                groups[j][1],
+                digits[offset : offset + total],
+                tuple(sizes[i : j + 1]),
+                dated,
+                plus,
+            )
+            if span := _classify(window, budget):
+                yield span
         offset += size
+
+
+def _lengths(head: str, size: int) -> Set[int]:
+    """How many digits a phone or identity number may have that begins with the eight of `head`,
+    `size` of them in the first group, in any number of groups."""
+    lengths = _LENGTHS.get(head[:2], _NONE)
+    if head[:2] == "00" and size >= 3:
+        lengths = lengths | _ABROAD
+    return lengths | _IDENTITY if head[6:] in _CENTURIES else lengths
 
 
 def _date_starts(text: str, groups: list[tuple[int, int]]) -> set[int]:
@@ -135,8 +186,7 @@ def _date_starts(text: str, groups: list[tuple[int, int]]) -> set[int]:
     return starts
 
 
-@dataclass(frozen=True, slots=True)
-class _Window:
+class _Window(NamedTuple):
     """Neighbouring groups of one chain, read as one number."""
 
     text: str
@@ -184,7 +234,7 @@ def _is_identity(number: str) -> bool:
 
     The county is not looked at, as `ric.validate` would: codes newer than its table would leak.
     """
-    if number[6:8] not in ("18", "19", "20") or ric.calc_check_digit(number) != number[-1]:
+    if number[6:8] not in _CENTURIES or ric.calc_check_digit(number) != number[-1]:
         return False
     try:
         date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
@@ -194,9 +244,18 @@ def _is_identity(number: str) -> bool:
 
 
 def _is_card(digits: str) -> bool:
-    return not (
-        _LAUGHTER.fullmatch(digits) or _TIMESTAMP.fullmatch(digits) or not luhn.is_valid(digits)
+    return (
+        _passes_luhn(digits)
+        and not _LAUGHTER.fullmatch(digits)
+        and not _TIMESTAMP.fullmatch(digits)
     )
+
+
+def _passes_luhn(digits: str) -> bool:
+    """As `stdnum.luhn`, at a tenth of its cost: a long chain has thousands of candidates."""
+    raw = digits.encode()
+    total = sum(raw[::-2]) + sum(raw[-2::-2].translate(_DOUBLED))
+    return (total - len(raw) * ord("0")) % 10 == 0
 
 
 def _card_rank(window: _Window) -> int:

@@ -140,7 +140,7 @@ def hostile() -> dict[str, str]:
 @pytest.mark.parametrize("name", hostile())
 def test_hostile_text_takes_bounded_time(name: str) -> None:
     text = hostile()[name]
-    start = time.perf_counter()
+    start = time.process_time()
     cleaned = clean(text)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 0.1
     assert clean(cleaned) == cleaned

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from personal import AFTER, BEFORE, GLUED, HARMLESS, PERSONAL, Personal
+from stdnum import luhn
 
 from stream_app.text.mask import Masker, MaskRule
+from stream_app.text.numbers import _passes_luhn
 
 MASKER = Masker()
 PROFILE = Masker(
@@ -152,6 +154,9 @@ def hostile() -> dict[str, str]:
         "free": "".join(f"400{number(10**7):07} " for _ in range(900)),
         "groups": "".join(f"{number(10**4):04} " for _ in range(2000)),
         "random": "".join(draw.choice("0123456789 -.()") for _ in range(10_000)),
+        "cards of single digits": "4 3 3 " * 1666,
+        "keycaps": "3\ufe0f\u20e34\ufe0f\u20e33\ufe0f\u20e3" * 1111,
+        "landlines of single digits": "0)2)" * 2500,
         "one run": "1" * 10_000,
         "at": "a@" * 5000,
         "no domain": "a@a" + ".1" * 4990,
@@ -164,6 +169,11 @@ def hostile() -> dict[str, str]:
 @pytest.mark.parametrize("name", hostile())
 def test_hostile_text_takes_bounded_time(name: str) -> None:
     text = hostile()[name]
-    start = time.perf_counter()
+    start = time.process_time()
     MASKER.mask(text)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 0.25
+
+
+@given(st.text("0123456789", min_size=1, max_size=40))
+def test_the_check_of_cards_is_luhn(number: str) -> None:
+    assert _passes_luhn(number) == luhn.is_valid(number)
