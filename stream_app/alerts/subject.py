@@ -14,6 +14,7 @@ import numpy as np
 
 from schemas import Signal
 from stream_app.recommend.neighbours import from_bytes, to_bytes
+from stream_app.stored import unpack
 
 IDS = 192
 TOPIC_WINDOWS = 8
@@ -179,14 +180,10 @@ def encode(subject: Subject) -> bytes:
 
 
 def decode(data: bytes) -> Subject:
-    """The record from its bytes, also of version 2; raises ValueError on another."""
-    version, *fields = msgspec.msgpack.decode(data, strict=False)
+    """The record from its bytes, also of version 2; raises StateError on another."""
+    version, fields = unpack(data, "subjects", (2, VERSION))
     clock, sums, windows, topics, ids, applied, neighbours = fields
-    if version == 2:
-        sums = (sums, 0.0, 0.0)
-    elif version != VERSION:
-        raise ValueError(f"subject record of version {version}, this is {VERSION}")
-    popularity, opinions, opinion = sums
+    popularity, opinions, opinion = (sums, 0.0, 0.0) if version == 2 else sums
     return Subject(
         clock,
         popularity,

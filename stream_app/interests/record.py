@@ -12,6 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_app.stored import unpack
+
 KINDS = ("review", "view", "click", "cart", "purchase", "share", "hide")
 EVENTS = 32
 REVIEWS = 28
@@ -85,10 +87,9 @@ def encode(interest: Interest) -> bytes:
 
 
 def decode(data: bytes) -> Interest:
-    """The record from its bytes, also of version 1; raises ValueError on another."""
-    version, clock, vector, events, reviews, seen, tastes, applied = msgspec.msgpack.decode(data)
-    if version not in (1, VERSION):
-        raise ValueError(f"interest record of version {version}, this is {VERSION}")
+    """The record from its bytes, also of version 1; raises StateError on another."""
+    version, fields = unpack(data, "interests", (1, VERSION))
+    clock, vector, events, reviews, seen, tastes, applied = fields
     return Interest(
         np.frombuffer(vector, "<f4").astype(np.float32),
         clock,
