@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test faults mutations bench lint
+.PHONY: install demo test faults mutations bench lint lock audit
 
 install: .venv/installed
 
@@ -37,3 +37,23 @@ lint: install
 bench: install
 	$(BIN)/python -m bench.pipeline
 	$(BIN)/python -m bench.surge
+
+# Exact versions and hashes of what ships, for every platform and Python of pyproject.toml.
+# `make lock UPGRADE=--upgrade` takes the newest of all.
+UPGRADE :=
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --custom-compile-command 'make lock' $(UPGRADE)
+
+lock: install
+	$(COMPILE) pyproject.toml --output-file requirements/serving.txt
+	$(COMPILE) pyproject.toml --extra embedded --constraints requirements/serving.txt \
+		--output-file requirements/embedded.txt
+	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))\
+	['build-system']['requires'], sep='\n')" | $(COMPILE) - --output-file requirements/build.txt
+
+# Known vulnerabilities of the locked versions, asked of PyPI. Fails where it cannot be told.
+audit: install
+	for name in build serving embedded; do \
+		$(BIN)/pip-audit --strict --disable-pip --require-hashes \
+			--requirement requirements/$$name.txt || exit 1; \
+	done

@@ -14,6 +14,7 @@ import numpy as np
 
 from schemas import Signal
 from stream_app.recommend.neighbours import from_bytes, to_bytes
+from stream_app.stored import unpack, whole
 
 IDS = 192
 TOPIC_WINDOWS = 8
@@ -184,11 +185,10 @@ def encode(subject: Subject) -> bytes:
 
 
 def decode(data: bytes) -> Subject:
-    """The record from its bytes, also of version 2; raises ValueError on others."""
-    try:
-        version, clock, sums, windows, topics, ids, applied, neighbours = _decoder.decode(data)
-        if version not in (2, VERSION):
-            raise ValueError(f"subject record of version {version}, this is {VERSION}")
+    """The record from its bytes, also of version 2; raises StateError on others."""
+    with whole("subjects"):
+        fields = unpack(data, _decoder, "subjects", (2, VERSION))
+        _, clock, sums, windows, topics, ids, applied, neighbours = fields
         popularity, opinions, opinion = sums if isinstance(sums, tuple) else (sums, 0.0, 0.0)
         return Subject(
             clock,
@@ -201,8 +201,6 @@ def decode(data: bytes) -> Subject:
             applied,
             from_bytes(neighbours),
         )
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, struct.error) as error:
-        raise ValueError(f"not a subject record: {error}") from error
 
 
 def readable(subject: Subject) -> dict[str, object]:

@@ -9,10 +9,13 @@ and outputs and state are made so that this changes nothing.
 import asyncio
 import logging
 import os
+import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+from aiokafka.errors import KafkaError
 
 from schemas import Invalid
 from stream_app import metrics
@@ -21,17 +24,28 @@ from stream_app.delivery.message import REFRESH, Message, Processor, Record, Res
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.table import StateTable
 from stream_app.delivery.unpacking import Unreadable
+from stream_app.stored import StateError
 
 log = logging.getLogger(__name__)
 
 EXIT_FAILURE = 70
 IDLE_SECONDS = 2.0
 """Without a message for so long, a shell with a table looks into its changelog."""
+TOLD = (StateError, Invalid, KafkaError)
+"""Errors whose messages say all there is to say, and repeat nothing of a message's content."""
 
 
 def die(stage: str, error: BaseException) -> None:
-    """End the process at once: what is not acked is delivered again to a successor."""
-    log.critical("%s failed, the worker stops: %r", stage, error, exc_info=error)
+    """End the process at once: what is not acked is delivered again to a successor.
+
+    Of an error that nobody expected the log has the kind and the lines of code it came through,
+    not what it says: Python's own errors like to quote the value that they failed on.
+    """
+    if isinstance(error, TOLD):
+        log.critical("%s failed, the worker stops: %s", stage, error)
+    else:
+        lines = "".join(traceback.format_tb(error.__traceback__))
+        log.critical("%s failed, the worker stops: %s\n%s", stage, type(error).__name__, lines)
     logging.shutdown()
     os._exit(EXIT_FAILURE)
 

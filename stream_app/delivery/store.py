@@ -108,4 +108,6 @@ class Store(rocksdb.Store):  # type: ignore[misc]
         if "Corruption" not in str(error):
             raise error
         log.error("table partition %s is restored from its changelog: %s", partition, error)
+        if (database := self._dbs.pop(partition, None)) is not None:
+            database.close()
         shutil.rmtree(self.partition_path(partition))

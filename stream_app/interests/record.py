@@ -12,6 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_app.stored import unpack, whole
+
 KINDS = ("review", "view", "click", "cart", "purchase", "share", "hide")
 EVENTS = 32
 REVIEWS = 28
@@ -89,12 +91,10 @@ def encode(interest: Interest) -> bytes:
 
 
 def decode(data: bytes) -> Interest:
-    """The record from its bytes, also of version 1; raises ValueError on others."""
-    try:
-        stored = _decoder.decode(data)
+    """The record from its bytes, also of version 1; raises StateError on others."""
+    with whole("interests"):
+        stored = unpack(data, _decoder, "interests", (1, VERSION))
         version, clock, vector, events, reviews, seen, tastes, applied = stored
-        if version not in (1, VERSION):
-            raise ValueError(f"interest record of version {version}, this is {VERSION}")
         return Interest(
             np.frombuffer(vector, "<f4").astype(np.float32),
             clock,
@@ -104,8 +104,6 @@ def decode(data: bytes) -> Interest:
             tastes,
             applied,
         )
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, struct.error) as error:
-        raise ValueError(f"not an interest record: {error}") from error
 
 
 def _events(data: bytes) -> list[Event]:

@@ -16,7 +16,8 @@ def event_time(stated: float | None, received: float, future_seconds: float) -> 
     ahead = time - clock.time()
     if ahead > future_seconds:
         hint = "; milliseconds instead of seconds?" if time > 1e11 else ""
-        raise Invalid(f"time is {ahead:.0f} s in the future{hint}")
+        # Not how far: a number in the wrong field, a phone's, could be told from it.
+        raise Invalid(f"time is more than {future_seconds:g} s in the future{hint}")
     return time
 
 

@@ -1,7 +1,7 @@
 """One secured node of Apache Kafka, its topics, and a user for each component."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import trustme
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from users import USERS, As, Secured, password
 
 from stream_app import access, topics
 from stream_app.access import Acl
@@ -22,12 +23,11 @@ from stream_app.settings import Settings, load, security
 OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8}
 RESOURCES = {"topic": 2, "group": 3}
 LITERAL, ALLOW = 3, 3
-As = Callable[..., Settings]
-"""The settings under which a user comes, of an app."""
 
 
-def password(user: str) -> str:
-    return f"{user}-S3cret-of-the-tests"
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The search for leaks comes last: it looks through what all others wrote."""
+    items.sort(key=lambda item: item.path.name == "test_leaks.py")
 
 
 async def grant(admin: Settings, acl: Acl, user: str) -> None:
@@ -46,8 +46,7 @@ async def grant(admin: Settings, acl: Acl, user: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def as_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[As]:
-    """Settings of each user on the secured cluster, topics made and rights given."""
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     folder = tmp_path_factory.mktemp("tls")
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
@@ -58,31 +57,34 @@ def as_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[As]:
     )
     chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
     (folder / "node.pem").write_bytes(key + chain)
-    users = ("admin", "stranger", *access.COMPONENTS)
     cluster = KafkaCluster(
         security=Security(
-            {user: password(user) for user in users}, folder / "node.pem", folder / "ca.pem"
+            {user: password(user) for user in USERS}, folder / "node.pem", folder / "ca.pem"
         )
     )
-
-    def settings(user: str, app: str = "guarded") -> Settings:
-        return load(
-            environ={}, broker=cluster.bootstrap, app=app, prefix=f"{app}.",
-            session_timeout=6.0, security="SASL_SSL", sasl_username=user,
-            sasl_password=password(user), ssl_cafile=str(folder / "ca.pem"),
-        )  # fmt: skip
-
     try:
         cluster.start()
     except KafkaUnavailable as reason:
         pytest.skip(str(reason))
-    try:
-        # One app to try what is allowed on, and one to work.
-        for app in ("guarded", "job"):
-            asyncio.run(_prepared(settings, app))
-        yield settings
-    finally:
-        cluster.stop()
+    yield Secured(cluster, folder / "ca.pem")
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def as_user(secured: Secured) -> As:
+    """Settings of each user on the secured cluster, topics made and rights given."""
+
+    def settings(user: str, app: str = "guarded") -> Settings:
+        return load(
+            environ={}, broker=secured.cluster.bootstrap, app=app, prefix=f"{app}.",
+            session_timeout=6.0, security="SASL_SSL", sasl_username=user,
+            sasl_password=password(user), ssl_cafile=str(secured.authority),
+        )  # fmt: skip
+
+    # One app to try what is allowed on, one to work, one to look for leaks in.
+    for app in ("guarded", "job", "leaks"):
+        asyncio.run(_prepared(settings, app))
+    return settings
 
 
 async def _prepared(settings: As, app: str) -> None:

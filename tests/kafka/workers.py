@@ -100,6 +100,10 @@ class WorkerProcess:
         finally:
             self._process.kill()
 
+    def code(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._process.poll() if self._process else None
+
     def alive(self) -> bool:
         """Whether it runs."""
         return self._process is not None and self._process.poll() is None

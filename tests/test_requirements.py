@@ -1,0 +1,83 @@
+"""The locked requirements: they satisfy pyproject.toml, each with a hash, and hold what ships."""
+
+import itertools
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+LOCKED = {
+    "build": PROJECT["build-system"]["requires"],
+    "serving": PROJECT["project"]["dependencies"],
+    "embedded": [*PROJECT["project"]["dependencies"], *EXTRAS["embedded"]],
+}
+PLATFORMS = {
+    "Linux": {"sys_platform": "linux", "platform_machine": "x86_64", "platform_system": "Linux"},
+    "Mac": {"sys_platform": "darwin", "platform_machine": "arm64", "platform_system": "Darwin"},
+}
+ENVIRONMENTS = [
+    {"python_version": python, "python_full_version": f"{python}.0", **platform}
+    for python, platform in itertools.product(("3.11", "3.12", "3.13"), PLATFORMS.values())
+]
+ENTRY = re.compile(r"^([a-zA-Z0-9].*?)((?: \\\n +--hash=sha256:[0-9a-f]{64})+)$", re.MULTILINE)
+
+
+def text(name: str) -> str:
+    return (ROOT / f"requirements/{name}.txt").read_text()
+
+
+def locked(name: str, environment: dict[str, str]) -> dict[str, Version]:
+    """Exact version of each package where that environment holds."""
+    found: dict[str, Version] = {}
+    for line, _ in ENTRY.findall(text(name)):
+        entry = Requirement(line)
+        if entry.marker is None or entry.marker.evaluate(environment):
+            (pin,) = entry.specifier
+            assert pin.operator == "==", line
+            package = canonicalize_name(entry.name)
+            assert package not in found, f"{package} is locked twice in {environment}"
+            found[package] = Version(pin.version)
+    return found
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda e: "-".join(e.values()))
+@pytest.mark.parametrize("name", LOCKED)
+def test_the_lock_satisfies_the_ranges(name: str, environment: dict[str, str]) -> None:
+    found = locked(name, environment)
+    for wanted in map(Requirement, LOCKED[name]):
+        if wanted.marker is None or wanted.marker.evaluate(environment):
+            assert wanted.specifier.contains(found[canonicalize_name(wanted.name)]), (
+                f"{wanted} is locked as {found[canonicalize_name(wanted.name)]}: run `make lock`"
+            )
+
+
+@pytest.mark.parametrize("name", LOCKED)
+def test_nothing_is_without_a_hash_or_from_elsewhere(name: str) -> None:
+    rest = ENTRY.sub("", text(name))
+    assert all(line.startswith("#") or not line for line in rest.splitlines()), rest
+    assert "://" not in text(name) and "index" not in text(name)
+
+
+def test_serving_holds_neither_training_nor_the_embedded_broker() -> None:
+    for environment in ENVIRONMENTS:
+        serving = locked("serving", environment)
+        only = {Requirement(line).name for line in (*EXTRAS["train"], *EXTRAS["embedded"])}
+        assert not only & serving.keys()
+        assert not [name for name in serving if name.startswith(("torch", "nvidia", "triton"))]
+        assert serving.items() <= locked("embedded", environment).items()
+
+
+def test_the_image_installs_what_is_locked() -> None:
+    installs = [
+        line for line in (ROOT / "Dockerfile").read_text().splitlines() if "pip install" in line
+    ]
+    assert len(installs) == 3
+    for line in installs:
+        assert "--require-hashes" in line or "--no-deps" in line, line

@@ -1,0 +1,175 @@
+"""What a later version may send: unknown fields are ignored, unknown values are dead letters, and
+state of a later version ends the worker with a line that says so."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from kept import FILES, read, restarted
+
+import schemas
+from schemas import Analysis, Signals
+from stream_app.alerts import subject
+from stream_app.contracts import RECORDS, slug
+from stream_app.delivery.message import Message, Record
+from stream_app.identity import partition
+from stream_app.interests import record
+from stream_app.pipeline import Pipeline, build
+from stream_app.replay import Replay
+from stream_app.settings import load
+from stream_app.stored import StateError
+from stream_app.topics import TOPICS
+
+SETTINGS = load(environ={})
+KEPT = read(FILES[0])
+MESSAGES = [*KEPT.inputs[False], *KEPT.outputs[False]]
+TOPIC = {spec.record: spec.name for spec in TOPICS}
+
+
+def examples(kind: type[Any]) -> Iterator[Any]:
+    for one in MESSAGES:
+        if one.topic == TOPIC[kind] and one.value is not None:
+            try:
+                yield schemas.decode(one.value, kind)
+            except schemas.Invalid:
+                assert one in KEPT.inputs[False]  # of the broken ones
+
+
+def grown(value: Any) -> Any:
+    """As a later version would write it: a field more in each record within."""
+    if isinstance(value, msgspec.Struct):
+        fields = {field.name: grown(getattr(value, field.name)) for field in schema(value)}
+        more = {"deep": [{"er": None}]}
+        if value.__struct_config__.array_like:
+            return [*fields.values(), more]
+        return {"a_new_field": more, **fields, "another": [1, "x"]}
+    if isinstance(value, dict):
+        return {name: grown(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [grown(one) for one in value]
+    return value
+
+
+def schema(value: msgspec.Struct) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(value)
+
+
+@pytest.mark.parametrize("kind", RECORDS, ids=slug)
+def test_unknown_fields_are_ignored_however_deep(kind: type[Any]) -> None:
+    found = list(examples(kind))
+    assert found
+    for one in found:
+        assert schemas.decode(json.dumps(grown(one)).encode(), kind) == one
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Iterator[Pipeline]:
+    made = build(SETTINGS)
+    yield made
+    made.live.current.inference.close()
+
+
+def message(topic: str, key: str, value: Any, offset: int = 0) -> Message:
+    data = json.dumps(value).encode()
+    number = partition(key.encode(), SETTINGS.partitions)
+    return Message(topic, number, offset, key.encode(), data, (), 1.7e9)
+
+
+def nothing(number: int, key: bytes) -> None:
+    return None
+
+
+def analysis(**changes: object) -> dict[str, Any]:
+    (one, *_) = examples(Analysis)
+    return json.loads(schemas.encode(one)) | {"user_id": "u"} | changes
+
+
+BEHAVIOUR = {"user_id": "u", "item_id": "p1", "kind": "view", "time": 1.7e9}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (("behaviours", BEHAVIOUR), ("behaviours", BEHAVIOUR | {"kind": "wish"})),
+        (("analyses", analysis()), ("analyses", analysis(language="ja"))),
+        (("analyses", analysis()), ("analyses", analysis(sentiment="mixed"))),
+        (
+            ("analyses", analysis()),
+            ("analyses", analysis(probabilities={"mixed": 1.0, "positive": 0.0})),
+        ),
+    ],
+    ids=["kind", "language", "sentiment", "probabilities"],
+)
+def test_an_unknown_value_is_a_dead_letter_alone(
+    pipeline: Pipeline, old: tuple[str, Any], new: tuple[str, Any]
+) -> None:
+    batch = [message(old[0], "u", old[1]), message(new[0], "u", new[1], 1)]
+    result = pipeline.interests(batch, nothing)
+    (letter,) = [one for one in result.records if one.topic == "dead-letters"]
+    assert letter.value == batch[1].value
+    reason = dict(letter.headers)["__connect.errors.exception.message"].decode()
+    assert "Invalid value" in reason and "`$" in reason
+    assert result.states == pipeline.interests(batch[:1], nothing).states != []
+
+
+def test_an_unknown_sign_of_a_signal_is_a_dead_letter_alone(pipeline: Pipeline) -> None:
+    (pack, *_) = [one for one in examples(Signals) if one.entries]
+    plain = json.loads(schemas.encode(pack))
+    later = plain | {"entries": [[*plain["entries"][0][:4], 2, *plain["entries"][0][5:]]]}
+    batch = [message("signals", pack.subject, plain), message("signals", pack.subject, later, 1)]
+    result = pipeline.watch(batch, nothing)
+    (letter,) = [one for one in result.records if one.topic == "dead-letters"]
+    assert letter.value == batch[1].value
+    assert len(result.states) == 1
+
+
+def test_grown_inputs_have_the_same_outputs(pipeline: Pipeline) -> None:
+    def later(one: Record) -> Record:
+        kind = next(spec.record for spec in TOPICS if spec.name == one.topic)
+        try:
+            value = json.dumps(grown(schemas.decode(one.value, kind)), ensure_ascii=False)  # type: ignore[arg-type]
+            return one._replace(value=value.encode())
+        except schemas.Invalid:
+            return one
+
+    plain = Replay(pipeline, SETTINGS.partitions)
+    list(plain.run(KEPT.inputs[False]))
+    more = Replay(pipeline, SETTINGS.partitions)
+    list(more.run(later(one) for one in KEPT.inputs[False]))
+    assert plain.interests() == more.interests()
+    assert plain.subjects() == more.subjects()
+
+
+Change = Callable[[list[Any]], list[Any]]
+LATER: dict[str, Change] = {
+    "of as many fields": lambda fields: [99, *fields[1:]],
+    "of more fields": lambda fields: [99, *fields[1:], {"new": 1}],
+    "of fewer fields": lambda fields: [99, *fields[1:3]],
+}
+
+
+@pytest.mark.parametrize("change", LATER.values(), ids=LATER)
+@pytest.mark.parametrize("table", ["interests", "subjects"])
+def test_state_of_a_later_version_ends_the_batch(
+    pipeline: Pipeline, table: str, change: Change
+) -> None:
+    run = restarted(pipeline, KEPT)
+    values = run._tables[table]
+    for place, value in values.items():
+        fields = msgspec.msgpack.decode(value, strict=False)
+        values[place] = msgspec.msgpack.encode(change(fields))
+    before = dict(values)
+    with pytest.raises(StateError) as raised:
+        list(run.run([*KEPT.inputs[False], *KEPT.inputs[True]]))
+    (line,) = str(raised.value).splitlines()
+    assert line.startswith(f"the {table} table holds a record of version 99, this worker reads")
+    assert values == before
+
+
+@pytest.mark.parametrize("decode", [record.decode, subject.decode])
+@pytest.mark.parametrize("data", [b"", b"\xc1", b"not ours", b"\x01", b"\x80", b"\x90"])
+def test_what_is_no_record_says_so(decode: Callable[[bytes], Any], data: bytes) -> None:
+    with pytest.raises(StateError, match="table holds"):
+        decode(data)
