@@ -20,3 +20,11 @@ def dead(message: Message, error: Exception, stage: str) -> Record:
     }
     headers = tuple((f"__connect.errors.{name}", text.encode()) for name, text in told.items())
     return Record("dead-letters", message.key, message.value, kept + headers)
+
+
+def origin(letter: Record) -> tuple[str, str, str]:
+    """Of a dead letter: the topic it came from, the stage it ended in, the class of its error."""
+    headers = dict(letter.headers)
+    names = ("topic", "stage", "exception.class.name")
+    topic, stage, error = (headers[f"__connect.errors.{name}"].decode() for name in names)
+    return topic, stage, error

@@ -61,6 +61,21 @@ class Processor(Protocol):
     def __call__(self, messages: Sequence[Message], read: Read) -> Result: ...
 
 
+PRODUCED = "produced"
+"""Header of an analysis: the timestamp of its review's message, milliseconds."""
+
+
+def produced(message: Message) -> float:
+    """When the event entered the flow, seconds since the epoch; below 0: unknown."""
+    for name, value in message.headers:
+        if name == PRODUCED:
+            try:
+                return int(value) / 1000
+            except (ValueError, OverflowError):
+                break
+    return message.time
+
+
 def carried(headers: Headers) -> Headers:
     """The headers that travel from input to output: W3C trace context and CloudEvents."""
     return tuple(

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 
-from stream_app import metrics
+from stream_app.delivery.dead import origin
 from stream_app.delivery.message import Record
 from stream_app.identity import partition
+from stream_app.ops import metrics
 from stream_app.settings import Settings, security
 from stream_app.topics import LARGE, full_name
 
@@ -66,8 +67,7 @@ class Outbox:
         futures = []
         for record in records:
             if record.topic == "dead-letters":
-                headers = dict(record.headers)
-                metrics.DEAD.labels(headers["__connect.errors.topic"].decode()).inc()
+                metrics.DEAD.labels(*origin(record)).inc()
             futures.append(
                 await send(
                     full_name(self._settings, record.topic),

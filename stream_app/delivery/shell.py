@@ -14,10 +14,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from stream_app import metrics
 from stream_app.delivery.message import Message, Processor, Result
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.table import StateTable
+from stream_app.ops import tracing
+from stream_app.ops.metrics import Meter
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Shell:
         `ready` is awaited before the first batch."""
         assert table is None or threads == 1
         self.name = name
+        self.meter = Meter(name)
         self._processor = processor
         self._outbox = outbox
         self._prefix = prefix
@@ -158,22 +160,28 @@ class _Run:
 
     async def _work(self, batch: list[Any], previous: asyncio.Task[None] | None) -> None:
         messages = [self._message(event.message) for event in batch]
-        loop = asyncio.get_running_loop()
-        result = await loop.run_in_executor(self._shell._pool, self._shell.process, messages)
-        if self._shell._table is None:
-            self._threads.release()
-        if previous is not None:
-            await previous
-        await self._shell.deliver(result)
-        if self._shell._table is not None:
-            self._threads.release()
-        for event in batch:
-            await self._stream.ack(event)
+        meter = self._shell.meter
+        with meter.flying(messages), tracing.batch(self._shell.name, messages):
+            with meter.compute.time():
+                loop = asyncio.get_running_loop()
+                result = await loop.run_in_executor(
+                    self._shell._pool, self._shell.process, messages
+                )
+            if self._shell._table is None:
+                self._threads.release()
+            if previous is not None:
+                await previous
+            with meter.deliver.time():
+                await self._shell.deliver(result)
+            meter.stored(messages)
+            if self._shell._table is not None:
+                self._threads.release()
+            for event in batch:
+                await self._stream.ack(event)
         self._flying.release()
 
     def _message(self, message: Any) -> Message:
         topic = message.topic.removeprefix(self._shell._prefix)
-        metrics.RECEIVED.labels(topic).inc()
         headers = message.headers or ()
         pairs = headers.items() if hasattr(headers, "items") else headers
         return Message(
