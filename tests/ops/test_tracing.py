@@ -4,17 +4,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from stream_app.delivery.message import Message
 from stream_app.ops import tracing
 from stream_app.settings import SettingsError
-
-trace = pytest.importorskip("opentelemetry.sdk.trace")
-export = pytest.importorskip("opentelemetry.sdk.trace.export")
-memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
 
 
 def message(number: int, *headers: tuple[str, bytes]) -> Message:
@@ -26,16 +24,18 @@ def parent(number: int) -> bytes:
 
 
 @pytest.fixture
-def spans() -> Iterator[Any]:
-    exporter = memory.InMemorySpanExporter()
-    provider = trace.TracerProvider()
-    provider.add_span_processor(export.SimpleSpanProcessor(exporter))
+def spans() -> Iterator[InMemorySpanExporter]:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracing.use(provider)
     yield exporter
     tracing._tracer = None
 
 
-def test_a_span_links_to_each_trace_once_and_not_to_more_than_it_may(spans: Any) -> None:
+def test_a_span_links_to_each_trace_once_and_not_to_more_than_it_may(
+    spans: InMemorySpanExporter,
+) -> None:
     inputs = [message(n, ("traceparent", parent(1 + n // 2))) for n in range(1000)]
     inputs[0] = inputs[0]._replace(headers=())
     inputs[3] = message(3, ("tracestate", b"a=1"), ("traceparent", parent(7)))
@@ -51,14 +51,14 @@ def test_a_span_links_to_each_trace_once_and_not_to_more_than_it_may(spans: Any)
 
 
 @pytest.mark.parametrize("broken", [b"", b"00-1-2-01", b"\xff\x00", b"x" * 9000, b"00" * 40])
-def test_what_is_no_trace_is_not_linked(spans: Any, broken: bytes) -> None:
+def test_what_is_no_trace_is_not_linked(spans: InMemorySpanExporter, broken: bytes) -> None:
     with tracing.batch("watch", [message(0, ("traceparent", broken)), message(1)]):
         pass
     (span,) = spans.get_finished_spans()
     assert list(span.links) == []
 
 
-def test_a_failing_batch_says_so_without_the_words(spans: Any) -> None:
+def test_a_failing_batch_says_so_without_the_words(spans: InMemorySpanExporter) -> None:
     with pytest.raises(ValueError), tracing.batch("analyse", [message(0)]):
         raise ValueError("call me on 13800138000")
     (span,) = spans.get_finished_spans()
