@@ -1,5 +1,6 @@
 """Prometheus' own tool on its configuration, the rules, and the rules' tests."""
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,8 @@ import pytest
 import yaml
 
 DEPLOY = Path(__file__).parents[2] / "deploy/prometheus"
+DASHBOARDS = DEPLOY.parent / "grafana/dashboards"
+DATASOURCE = "provisioning/datasources/prometheus.yml"
 ALERTS = [
     rule
     for group in yaml.safe_load((DEPLOY / "rules.yml").read_text())["groups"]
@@ -52,6 +55,23 @@ def promtool(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]
 def test_promtool_is_content(folder: Path, arguments: tuple[str, ...]) -> None:
     done = promtool(folder, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_dashboard_asks_what_prometheus_understands(folder: Path) -> None:
+    dashboard = json.loads((DASHBOARDS / "stream-app.json").read_text())
+    asked = [t["expr"] for panel in dashboard["panels"] for t in panel["targets"]]
+    records = [
+        {"record": f"panel:{number}", "expr": expression.replace("$__rate_interval", "1m")}
+        for number, expression in enumerate(asked)
+    ]
+    rules = {"groups": [{"name": "dashboard", "rules": records}]}
+    (folder / "dashboard.yml").write_text(yaml.safe_dump(rules))
+    done = promtool(folder, "check", "rules", "dashboard.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(asked)} rules found" in done.stdout
+    (source,) = yaml.safe_load((DASHBOARDS.parent / DATASOURCE).read_text())["datasources"]
+    used = {panel["datasource"]["uid"] for panel in dashboard["panels"]}
+    assert used == {source["uid"]}
 
 
 @pytest.mark.parametrize("expression", ["vector(1) > 2", "vector(1)"], ids=["never", "always"])
