@@ -73,10 +73,13 @@ class Progress:
                 try:
                     await self._look()
                     self.looked = time.time()
+                    # Without partitions nothing is asked, and they may come any time.
+                    pause = PERIOD if self.partitions else PERIOD / 10
                 except Exception as error:
-                    log.warning("offsets not read: %s", error or type(error).__name__)
+                    log.warning("offsets not read: %s", str(error) or type(error).__name__)
                     await self._close()
-                await asyncio.sleep(PERIOD)
+                    pause = PERIOD
+                await asyncio.sleep(pause)
         finally:
             await self._close()
 
