@@ -119,7 +119,8 @@ class Inference:
         cached = len(texts) - len(missing)
         encodings = self._encode(missing, results)
         ready = list(encodings)
-        rows = plan([len(encodings[t]) for t in ready], **self._limits)
+        lengths = [len(encodings[text]) for text in ready]
+        rows = plan(lengths, **self._limits)
         batches = [[ready[i] for i in batch] for batch in rows]
         # Longest first: the last sub-batch to finish is a short one.
         futures = [self._pool.submit(self._run, b, encodings) for b in reversed(batches)]
@@ -130,6 +131,9 @@ class Inference:
                     self.cache.put(text, result)
         outputs = self._collect(texts, results)
         outputs.cached = cached
+        outputs.tokens = sum(lengths)
+        # The last of a sub-batch is its longest.
+        outputs.padding = sum(len(b) * lengths[b[-1]] for b in rows) - outputs.tokens
         return outputs
 
     def _encode(

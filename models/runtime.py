@@ -30,6 +30,9 @@ class Outputs:
     errors: dict[int, Exception] = field(default_factory=dict)
     cached: int = 0
     """How many were known already."""
+    tokens: int = 0
+    """How many tokens were read, padding left out."""
+    padding: int = 0
 
 
 def usable_cores() -> int:

@@ -9,12 +9,14 @@ from typing import Any
 
 import faust
 from faust.types.auth import SASLMechanism
+from mode import Service
 
-from stream_app import metrics, topics
+from stream_app import topics
 from stream_app.agents import Worker, analyse, catalogue, emerging, interests, models, watch
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.shell import die
 from stream_app.delivery.transport import transport_class
+from stream_app.ops import server, tracing
 from stream_app.pipeline import Pipeline, build
 from stream_app.settings import Settings, security
 from stream_app.topics import LARGE
@@ -89,11 +91,11 @@ def create_worker(settings: Settings, pipeline: Pipeline) -> Worker:
     unmatched, remind = emerging.add(worker)
     broadcasts = [catalogue.add(worker), watch.add(worker, unmatched)]
     interests.add(worker, broadcasts)
-    followed = [*broadcasts, promotions, unmatched]
+    worker.broadcasts.extend([*broadcasts, promotions, unmatched])
 
     async def follow() -> None:
         try:
-            await asyncio.gather(*(broadcast.run() for broadcast in followed), remind())
+            await asyncio.gather(*(broadcast.run() for broadcast in worker.broadcasts), remind())
         except Exception as error:
             die("broadcast", error)
         finally:
@@ -122,22 +124,27 @@ class _Process(faust.Worker):  # type: ignore[misc]
         os._exit(0)
 
 
-def serve(app: faust.App, settings: Settings) -> None:
-    """Run an app until SIGTERM or SIGINT, then `stop_seconds` at most."""
-    # Faust's spinner asks the root logger for every debug message; aiokafka has several a record.
+def serve(app: faust.App, settings: Settings, *services: Service) -> None:
+    """Run an app, and before it what goes with it, until SIGTERM or SIGINT, then `stop_seconds` at
+    most."""
+    # aiokafka has several debug messages a record.
     for noisy in ("aiokafka", "faust", "mode"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    process = _Process(app, loglevel="WARNING", redirect_stdouts=False)
+    process = _Process(app, *services, override_logging=False, redirect_stdouts=False)
     process.stop_seconds = settings.stop_seconds
     process.execute_from_commandline()
 
 
 def run(settings: Settings) -> None:
-    """The worker. Raises TopicsError, BundleError, ProfileError, KafkaError."""
+    """The worker. Raises SettingsError, TopicsError, BundleError, ProfileError, KafkaError."""
+    tracing.start()
+    listening = server.listen(settings)
     asyncio.run(check_topics(settings))
     pipeline = build(settings)
-    if settings.metrics_port:
-        metrics.serve(settings.metrics_port)
     serving = pipeline.live.current.inference
     log.info("model %s on %s", serving.version, serving.model.provider)
-    serve(create_worker(settings, pipeline).app, settings)
+    worker = create_worker(settings, pipeline)
+    services = []
+    if listening is not None:
+        services.append(server.Endpoint(worker.app, worker.broadcasts, settings, listening))
+    serve(worker.app, settings, *services)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -223,10 +222,9 @@ def worker(settings: Settings, data_dir: str | None, log_level: str) -> None:
     import msgspec
 
     from stream_app import app
+    from stream_app.ops import logs
 
-    logging.basicConfig(
-        level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logs.configure(settings, log_level)
     if data_dir:
         settings = msgspec.structs.replace(settings, data_dir=data_dir)
     app.run(settings)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from stream_app.delivery.message import PRODUCED
 from stream_app.settings import Settings
 from stream_app.topics import TOPICS, Spec, configs, full_name
 
@@ -30,6 +31,16 @@ TRAVELLING: Json = {
         "^ce_": {"type": "string", "description": "CloudEvents attribute, binary content mode."}
     },
 }
+ANALYSIS: Json = TRAVELLING | {
+    "properties": TRAVELLING["properties"]
+    | {
+        PRODUCED: {
+            "description": "Timestamp of the review's message, milliseconds since the epoch.",
+            "type": "string",
+            "pattern": r"^-?\d+$",
+        }
+    }
+}
 ERRORS: dict[str, Json] = {
     "topic": {"description": "Topic of the original message, without the prefix."},
     "partition": {"description": "Partition of the original message.", "pattern": r"^\d+$"},
@@ -39,6 +50,8 @@ ERRORS: dict[str, Json] = {
     "exception.message": {"description": "Why, by field and position; never repeats contents."},
 }
 """Headers of a dead letter, named as Kafka Connect names them."""
+HEADERS = {"Analysis": "AnalysisHeaders"}
+"""Schemas of headers, by message, where there is more than what travels."""
 
 
 def documents() -> dict[str, str]:
@@ -165,7 +178,7 @@ def _message(spec: Spec) -> Json:
         }
     return described | {
         "contentType": "application/json",
-        "headers": {"$ref": "#/components/schemas/Headers"},
+        "headers": {"$ref": f"#/components/schemas/{HEADERS.get(name, 'Headers')}"},
         "payload": {"$ref": f"#/components/schemas/{name}"},
     }
 
@@ -181,7 +194,7 @@ def _schemas() -> Json:
         "properties": TRAVELLING["properties"] | errors,
         "required": list(errors),
     }
-    return records | {"Headers": TRAVELLING, "DeadLetterHeaders": dead}
+    return records | {"Headers": TRAVELLING, "AnalysisHeaders": ANALYSIS, "DeadLetterHeaders": dead}
 
 
 def _draft7(schema: Any) -> Any:

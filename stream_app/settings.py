@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 
 PREFIX = "STREAM_APP_"
-SECRETS = ("sasl_password", "ssl_key_password")
+SECRETS = ("sasl_password", "ssl_key_password", "http_token")
 
 
 class SettingsError(ValueError):
@@ -63,8 +63,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     recommend: int = 10
     """Items in a recommendation."""
 
-    metrics_port: int = 0
-    """Prometheus endpoint on loopback; 0: none."""
+    http_host: str = ""
+    """Where the worker's pages are served: metrics and health; empty: loopback."""
+    http_port: int = 0
+    """0: no pages."""
+    http_token: str = ""
+    """Only from STREAM_APP_HTTP_TOKEN: what a page asks for, as bearer token. Without it only
+    loopback is served."""
+
+    log_format: Literal["text", "json"] = "text"
+    """JSON: one object a line."""
 
     security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"

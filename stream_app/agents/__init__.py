@@ -1,10 +1,11 @@
 """The agents: which topics feed which processor. The only room that knows Faust's streams."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import faust
 
+from stream_app.delivery.broadcast import Broadcast
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.shell import Shell
 from stream_app.pipeline import Pipeline
@@ -20,6 +21,8 @@ class Worker:
     settings: Settings
     pipeline: Pipeline
     outbox: Outbox
+    broadcasts: list[Broadcast] = field(default_factory=list)
+    """The topics that it reads whole."""
 
 
 def register(worker: Worker, shell: Shell, *topics: str) -> None:
@@ -28,4 +31,5 @@ def register(worker: Worker, shell: Shell, *topics: str) -> None:
     channel: Any = worker.app.topic(
         *names, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
     )
+    shell.meter.consumes(*topics)
     worker.app.agent(channel, name=shell.name)(shell.run)

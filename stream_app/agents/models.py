@@ -10,9 +10,9 @@ import schemas
 from models.bundle import BundleError
 from models.serving import Live
 from schemas import Invalid, Promotion
-from stream_app import metrics
 from stream_app.agents import Worker
 from stream_app.delivery.broadcast import Broadcast
+from stream_app.ops import metrics
 
 log = logging.getLogger(__name__)
 

@@ -43,13 +43,13 @@ class Broadcast:
 
     def __init__(self, settings: Settings, topic: str, handle: Handle) -> None:
         self._settings = settings
-        self._topic = topic
+        self.topic = topic
         self._handle = handle
         self.ready = asyncio.Event()
 
     async def run(self) -> None:
         """Read until cancelled. Raises KafkaError."""
-        async with whole(self._settings, self._topic) as (consumer, ends):
+        async with whole(self._settings, self.topic) as (consumer, ends):
             behind = {tp for tp in ends if await consumer.position(tp) < ends[tp]}
             while True:
                 if not behind:

@@ -43,3 +43,11 @@ def _fitting(headers: Headers, room: int) -> Headers:
             break
         found.append((name, value))
     return tuple(found)
+
+
+def origin(letter: Record) -> tuple[str, str, str]:
+    """Of a dead letter: the topic it came from, the stage it ended in, the class of its error."""
+    headers = dict(letter.headers)
+    names = ("topic", "stage", "exception.class.name")
+    topic, stage, error = ((headers[f"__connect.errors.{name}"] or b"").decode() for name in names)
+    return topic, stage, error

@@ -79,6 +79,21 @@ def weight(name: str, value: bytes | None) -> int:
     return HEADER + 4 * len(name) + len(value or b"")
 
 
+PRODUCED = "produced"
+"""Header of an analysis: the timestamp of its review's message, milliseconds."""
+
+
+def produced(message: Message) -> float:
+    """When the event entered the flow, seconds since the epoch; below 0: unknown."""
+    for name, value in message.headers:
+        if name == PRODUCED:
+            try:
+                return int(value or b"") / 1000
+            except (ValueError, OverflowError):
+                break
+    return message.time
+
+
 def carried(headers: Headers) -> Headers:
     """The headers that travel from input to output: W3C trace context and CloudEvents. A header
     that no longer fits in `CARRIED` bytes stays behind: every output would carry it."""

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 
-from stream_app import metrics
+from stream_app.delivery.dead import origin
 from stream_app.delivery.message import Record
 from stream_app.delivery.ownership import TOKEN
 from stream_app.identity import partition
+from stream_app.ops import metrics
 from stream_app.settings import Settings, security
 from stream_app.topics import LARGE, full_name
 
@@ -68,8 +69,7 @@ class Outbox:
         futures = []
         for record in records:
             if record.topic == "dead-letters":
-                origin = dict(record.headers)["__connect.errors.topic"] or b""
-                metrics.DEAD.labels(origin.decode()).inc()
+                metrics.DEAD.labels(*origin(record)).inc()
             futures.append(
                 await self._producer.send(
                     full_name(self._settings, record.topic),

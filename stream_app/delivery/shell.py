@@ -18,12 +18,13 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from schemas import Invalid
-from stream_app import metrics
 from stream_app.delivery.dead import dead
 from stream_app.delivery.message import REFRESH, Message, Processor, Record, Result, size
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.table import StateTable
 from stream_app.delivery.unpacking import Unreadable
+from stream_app.ops import tracing
+from stream_app.ops.metrics import Meter
 from stream_app.stored import StateError
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Shell:
         `ready` is awaited before the first batch."""
         assert table is None or threads == 1
         self.name = name
+        self.meter = Meter(name)
         self._processor = processor
         self._outbox = outbox
         self._prefix = prefix
@@ -206,23 +208,29 @@ class _Run:
         self, batch: list[Any], refreshes: list[Message], previous: asyncio.Task[None] | None
     ) -> None:
         messages = [*refreshes, *(self._message(event.message) for event in batch)]
-        await self._shell.own(messages)
-        loop = asyncio.get_running_loop()
-        result = await loop.run_in_executor(self._shell._pool, self._shell.process, messages)
-        if self._shell._table is None:
-            self._threads.release()
-        if previous is not None:
-            await previous
-        await self._shell.deliver(result)
-        if self._shell._table is not None:
-            self._threads.release()
-        for event in batch:
-            await self._stream.ack(event)
+        meter = self._shell.meter
+        with meter.flying(messages), tracing.batch(self._shell.name, messages):
+            await self._shell.own(messages)
+            with meter.compute.time():
+                loop = asyncio.get_running_loop()
+                result = await loop.run_in_executor(
+                    self._shell._pool, self._shell.process, messages
+                )
+            if self._shell._table is None:
+                self._threads.release()
+            if previous is not None:
+                await previous
+            with meter.deliver.time():
+                await self._shell.deliver(result)
+            meter.stored(messages)
+            if self._shell._table is not None:
+                self._threads.release()
+            for event in batch:
+                await self._stream.ack(event)
         self._flying.release()
 
     def _message(self, message: Any) -> Message:
         topic = message.topic.removeprefix(self._shell._prefix)
-        metrics.RECEIVED.labels(topic).inc()
         headers = message.headers or ()
         pairs = headers.items() if hasattr(headers, "items") else headers
         return Message(

@@ -10,14 +10,14 @@ from models.batching import Inference
 from models.serving import Live
 from schemas import Alert, Analysis, Invalid, Review, Signal, Topic
 from schemas.records import Sentiment, Source
-from stream_app import metrics
 from stream_app.alerts.emerging import SUBJECT
 from stream_app.alerts.severe import SevereRule, severe
 from stream_app.alerts.unmatched import unmatched
 from stream_app.delivery.dead import dead
-from stream_app.delivery.message import Headers, Message, Read, Record, Result, carried
+from stream_app.delivery.message import PRODUCED, Headers, Message, Read, Record, Result, carried
 from stream_app.identity import hash64
 from stream_app.interests.update import pack
+from stream_app.ops import metrics
 from stream_app.processors.signals import Collector
 from stream_app.processors.validity import event_time
 from stream_app.text.mask import Masker
@@ -65,7 +65,7 @@ class Analyse:
                 records.append(dead(message, error, STAGE))
         inference, scorer = self._live.current
         outputs = inference.infer([entry.prepared.text for entry in readable])
-        metrics.CACHED.inc(outputs.cached)
+        metrics.inferred(outputs)
         topics = scorer.topics(outputs.embedding)
         signals = Collector()
         for row, entry in enumerate(readable):
@@ -84,9 +84,9 @@ class Analyse:
                 inference,
             )
             headers = carried(entry.message.headers)
-            records.append(
-                Record("analyses", analysis.user_id.encode(), schemas.encode(analysis), headers)
-            )
+            produced = (PRODUCED, b"%d" % round(1000 * entry.message.time))
+            user, encoded = analysis.user_id.encode(), schemas.encode(analysis)
+            records.append(Record("analyses", user, encoded, (*headers, produced)))
             alert = severe(analysis, self._severe)
             if alert is not None:
                 records.append(alert_record(alert, headers))

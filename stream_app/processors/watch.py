@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import schemas
 from schemas import Invalid, Signals
-from stream_app import metrics
 from stream_app.alerts.emerging import SUBJECT, Discovered
 from stream_app.alerts.notice import evidence, notices
 from stream_app.alerts.subject import Subject, Windows, apply, decode, encode
@@ -13,6 +12,7 @@ from stream_app.alerts.surge import Surge, SurgeRule, Window, judge
 from stream_app.alerts.trend import trend
 from stream_app.delivery.dead import dead
 from stream_app.delivery.message import REFRESH, Message, Read, Record, Result, State
+from stream_app.ops import metrics
 from stream_app.processors.analyse import alert_record
 from stream_app.processors.validity import check_key
 

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from stream_app.broker.kafka import PROPERTIES, VERSION
-from stream_app.settings import PREFIX, Settings
+from stream_app.ops.guard import LOOPBACK, for_host, is_loopback
+from stream_app.settings import PREFIX, Settings, SettingsError, load
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
@@ -33,7 +34,7 @@ PLACE = {
 @pytest.fixture(scope="module")
 def services() -> dict[str, dict[str, Any]]:
     loaded = yaml.safe_load(FILE.read_text())
-    assert set(loaded) == {"services", "volumes"}
+    assert set(loaded) == {"services", "volumes", "secrets"}
     services: dict[str, dict[str, Any]] = loaded["services"]
     return services
 
@@ -54,7 +55,7 @@ def test_kafka_has_the_settings_the_tests_run_with(services: dict[str, dict[str,
 
 def test_ports_are_published_on_loopback_only(services: dict[str, dict[str, Any]]) -> None:
     published = [port for service in services.values() for port in service.get("ports", [])]
-    assert published == ["127.0.0.1:9092:9092"]
+    assert published == [f"127.0.0.1:{port}:{port}" for port in (9092, 9090, 3000)]
 
 
 def test_listeners_agree(services: dict[str, dict[str, Any]]) -> None:
@@ -74,6 +75,31 @@ def test_services_start_in_order(services: dict[str, dict[str, Any]]) -> None:
     assert services["topics"]["depends_on"] == {"kafka": {"condition": "service_healthy"}}
     done = {"topics": {"condition": "service_completed_successfully"}}
     assert services["worker"]["depends_on"] == done
+
+
+def test_the_workers_pages_need_a_token_outside(services: dict[str, dict[str, Any]]) -> None:
+    """Compose puts in the variables: pages leave the container only where a token is set."""
+    environment = services["worker"]["environment"]
+    assert environment["STREAM_APP_HTTP_HOST"] == "${STREAM_APP_HTTP_TOKEN:+0.0.0.0}"
+    given = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
+    without = given | {"STREAM_APP_HTTP_HOST": "", "STREAM_APP_HTTP_TOKEN": ""}
+    without |= {"STREAM_APP_PARTITIONS": "4", "STREAM_APP_LOG_FORMAT": "text"}
+    settings = load(environ=without)
+    assert is_loopback(settings.http_host or LOOPBACK)
+    assert f":{settings.http_port}/health/live" in services["worker"]["healthcheck"]["test"][-1]
+    outside = without | {"STREAM_APP_HTTP_HOST": "0.0.0.0"}
+    with pytest.raises(SettingsError, match="STREAM_APP_HTTP_TOKEN"):
+        for_host(load(environ=outside))
+    assert for_host(load(environ=outside | {"STREAM_APP_HTTP_TOKEN": "t" * 32}))
+
+
+def test_monitoring_is_asked_for(services: dict[str, dict[str, Any]]) -> None:
+    for name in ("prometheus", "grafana"):
+        assert services[name]["profiles"] == ["monitoring"]
+        for volume in services[name]["volumes"]:
+            here = volume.split(":")[0]
+            assert not here.startswith(".") or (ROOT / here).is_dir(), f"{name}: no {here}"
+    assert services["prometheus"]["secrets"] == ["http_token"]
 
 
 def test_workers_scale(services: dict[str, dict[str, Any]]) -> None:

@@ -133,7 +133,7 @@ async def test_a_wrong_password_and_plain_text_are_refused(as_user: As) -> None:
 
 async def test_a_worker_with_least_rights_does_the_whole_job(as_user: As, tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    settings = msgspec.structs.replace(as_user("worker", "job"), metrics_port=port)
+    settings = msgspec.structs.replace(as_user("worker", "job"), http_port=port)
     worker = WorkerProcess(settings, tmp_path, "only")
     worker.start()
     producer = as_user("producer", "job")

@@ -10,7 +10,7 @@ from models.batching import Inference
 from models.runtime import Model, Outputs
 from models.tokens import Encoding
 from stream_app import profiles
-from stream_app.delivery.message import Message, Result
+from stream_app.delivery.message import PRODUCED, Message, Result, produced
 from stream_app.identity import partition
 from stream_app.pipeline import Pipeline, assemble, open_model
 from stream_app.settings import Settings, load
@@ -122,9 +122,21 @@ def test_a_removed_item_whose_key_is_no_id_is_a_dead_letter(pipeline: Pipeline) 
 
 def test_trace_context_travels(pipeline: Pipeline) -> None:
     headers = (("traceparent", b"00-1-2-01"), ("ce_id", b"7"), ("other", b"x"))
-    result = pipeline.analyse([message("reviews", review())._replace(headers=headers)], nothing)
+    sent = message("reviews", review())._replace(headers=headers, time=1795510000.1234)
+    result = pipeline.analyse([sent], nothing)
     (analysis,) = [r for r in result.records if r.topic == "analyses"]
-    assert analysis.headers == headers[:2]
+    assert analysis.headers == (*headers[:2], (PRODUCED, b"1795510000123"))
+    received = message("analyses", analysis.value)._replace(headers=analysis.headers)
+    assert produced(received) == 1795510000.123
+    ranked = pipeline.interests([received], nothing)
+    (refreshed,) = [r for r in ranked.records if r.topic == "recommendations"]
+    assert refreshed.headers == headers[:2]
+
+
+@pytest.mark.parametrize("value", [b"", b"soon", b"nan", b"1" * 400, b"9" * 5000, b"\xff"])
+def test_a_broken_timestamp_of_an_analysis_is_none(value: bytes) -> None:
+    received = message("analyses", b"{}")._replace(headers=((PRODUCED, value),))
+    assert produced(received) == received.time
 
 
 def behaviour(**changes: object) -> bytes:

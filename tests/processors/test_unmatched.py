@@ -51,7 +51,8 @@ def nothing(number: int, key: bytes) -> None:
 
 
 def test_a_review_without_topic_is_kept_for_discovery_and_signalled(pipeline: Pipeline) -> None:
-    result = pipeline.analyse([review(n, text) for n, text in enumerate(CATS)], nothing)
+    reviews = [review(n, text) for n, text in enumerate(CATS)]
+    result = pipeline.analyse(reviews, nothing)
     kept = [r for r in result.records if r.topic == "unmatched"]
     assert len(kept) == len(CATS)
     analyses = [json.loads(r.value or b"") for r in result.records if r.topic == "analyses"]
@@ -63,7 +64,7 @@ def test_a_review_without_topic_is_kept_for_discovery_and_signalled(pipeline: Pi
     (signal,) = [r for r in result.records if r.topic == "signals"]
     assert signal.key == b"emerging"
     assert len(schemas.decode(signal.value, Signals).entries) == len(CATS)
-    again = pipeline.analyse([review(n, text) for n, text in enumerate(CATS)], nothing)
+    again = pipeline.analyse(reviews, nothing)
     assert again.records == result.records
 
 

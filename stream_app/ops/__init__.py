@@ -1,0 +1,1 @@
+"""What the people who run workers see of them: metrics, health, logs, traces, and who may look."""

@@ -1,0 +1,124 @@
+"""How far the group has come in this worker's partitions, and how far there is to go.
+
+The ends are asked of the broker by a client of its own: the consumer that reads knows an end only
+from its last fetch, and does not fetch when its agent stands still.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import faust
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from stream_app.settings import Settings, security
+
+log = logging.getLogger(__name__)
+
+PERIOD = 5.0
+"""Seconds between two looks."""
+
+
+class Partition(NamedTuple):
+    """One source partition, as last seen. Times are seconds since the epoch."""
+
+    committed: int
+    """The offset that the group goes on from."""
+    end: int
+    """The offset of the next message."""
+    committed_at: float
+    """When `committed` was last seen to move, at first when the partition came."""
+    since: float
+    """Since when there has been work and no commit."""
+    end_then: int
+    """The end at that time."""
+
+    @property
+    def lag(self) -> int:
+        """Messages to commit."""
+        return max(self.end - self.committed, 0)
+
+
+def follow(before: Partition | None, committed: int, end: int, now: float) -> Partition:
+    """What is known after one look more."""
+    moved = before is None or committed != before.committed
+    committed_at = now if before is None or moved else before.committed_at
+    if before is None or moved or committed >= end:
+        return Partition(committed, end, committed_at, now, end)
+    return Partition(committed, end, committed_at, before.since, before.end_then)
+
+
+def restored(app: faust.App) -> bool:
+    """Whether partitions are assigned, be it none, and their tables restored."""
+    return bool(app.tables.recovery.completed.is_set() and not app.rebalancing)
+
+
+class Progress:
+    """Looks at the partitions of one worker from time to time."""
+
+    def __init__(self, app: faust.App, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._client: AIOKafkaConsumer | None = None
+        self.partitions: Mapping[Any, Partition] = {}
+        self.looked = time.time()
+        """When it last succeeded."""
+
+    async def run(self, should_stop: Callable[[], bool]) -> None:
+        """Look until stopped. Never raises: a worker must not end of being looked at."""
+        try:
+            while not should_stop():
+                try:
+                    await self._look()
+                    self.looked = time.time()
+                    # Without partitions nothing is asked, and they may come any time.
+                    pause = PERIOD if self.partitions else PERIOD / 10
+                except Exception as error:
+                    log.warning("offsets not read: %s", str(error) or type(error).__name__)
+                    await self._close()
+                    pause = PERIOD
+                await asyncio.sleep(pause)
+        finally:
+            await self._close()
+
+    async def _look(self) -> None:
+        if not restored(self._app):
+            self.partitions = {}
+            return
+        consumer: Any = self._app.consumer
+        sources = [tp for tp in consumer.assignment() if not consumer._is_changelog_tp(tp)]
+        if not sources:
+            self.partitions = {}
+            return
+        committed = {tp: consumer._committed_offset[tp] for tp in sources}
+        client = await self._connected()
+        ends = await client.end_offsets([TopicPartition(*tp) for tp in sources])
+        # The group begins at the beginning where it has committed nothing.
+        fresh = [TopicPartition(*tp) for tp in sources if committed[tp] is None]
+        begins = await client.beginning_offsets(fresh) if fresh else {}
+        now = time.time()
+        self.partitions = {
+            tp: follow(
+                self.partitions.get(tp),
+                begins[tp] if committed[tp] is None else committed[tp],
+                ends[tp],
+                now,
+            )
+            for tp in sources
+        }
+
+    async def _connected(self) -> AIOKafkaConsumer:
+        if self._client is None:
+            client = AIOKafkaConsumer(
+                bootstrap_servers=self._settings.broker, **security(self._settings)
+            )
+            self._client = client
+            await client.start()
+        return self._client
+
+    async def _close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.stop()
