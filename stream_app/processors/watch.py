@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import schemas
 from schemas import Invalid, Signals
@@ -17,6 +18,8 @@ from stream_app.processors.analyse import alert_record
 from stream_app.processors.validity import check_key
 
 STAGE = "watch"
+JUDGED = 1024
+"""Judgements remembered: a subject's closed windows seldom change from one batch to the next."""
 
 
 @dataclass(slots=True)
@@ -45,6 +48,7 @@ class Watch:
         self._rule = rule
         self._discovered = discovered
         self._partitions = partitions
+        self._judge = lru_cache(JUDGED)(self._judge_counts)
 
     def __call__(self, messages: Sequence[Message], read: Read) -> Result:
         touched: dict[str, _Touched] = {}
@@ -70,11 +74,13 @@ class Watch:
 
     def surges(self, subject: Subject) -> list[Surge]:
         """The surges within the subject's ring, oldest first."""
-        counts = sorted(subject.windows.items())
         now = self._windows.index(subject.clock - self._windows.lateness)
-        return judge(
-            [Window(index, c.reviews, c.negatives) for index, c in counts], now, self._rule
-        )
+        counts = sorted(subject.windows.items())
+        closed = ((index, c.reviews, c.negatives) for index, c in counts if index < now)
+        return self._judge(tuple(closed), now)
+
+    def _judge_counts(self, closed: tuple[tuple[int, int, int], ...], now: int) -> list[Surge]:
+        return judge([Window(*counts) for counts in closed], now, self._rule)
 
     def _fold(self, message: Message, touched: dict[str, _Touched], read: Read) -> None:
         if message.topic == REFRESH:
