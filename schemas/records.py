@@ -97,7 +97,7 @@ class Analysis(Struct, frozen=True, omit_defaults=True):
     """The same as numbers, where the review asked for it."""
 
 
-class Reason(Struct, frozen=True):
+class Reason(Struct, frozen=True, gc=False):
     """Why an item is recommended, in words, by the source that says so."""
 
     source: str
@@ -105,7 +105,7 @@ class Reason(Struct, frozen=True):
     zh: str
 
 
-class Part(Struct, frozen=True):
+class Part(Struct, frozen=True, gc=False):
     """One source's share of a score."""
 
     source: str
@@ -113,7 +113,7 @@ class Part(Struct, frozen=True):
     weight: float
 
 
-class Recommendation(Struct, frozen=True):
+class Recommendation(Struct, frozen=True, gc=False):
     """One recommended item: score = sum of its parts' score times weight."""
 
     item_id: str

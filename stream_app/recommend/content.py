@@ -1,5 +1,6 @@
 """Items like those that the user liked, unlike those that they did not."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -84,35 +85,42 @@ class Content(Source):
     def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
         read = self._read(user, items)
         targets = items.vectors[rows]
-        places = np.array(read.rows, np.int64)
-        likeness = items.vectors[places] @ targets.T
+        likeness = items.vectors[read.rows] @ targets.T
+        newest = {row: place for place, row in reversed([*enumerate(read.rows)])}
+
+        def nearest(liked: list[int]) -> NDArray[np.float32]:
+            near: NDArray[np.float32] = likeness[[newest[row] for row in liked]].max(0, initial=0.0)
+            return near
+
         # What was bought and then complained of is no reason for more of its kind.
         liked = frozenset(read.liked)
+        weights = read.weights.tolist()
         praise = [
             weight if event.value > 0 and row in liked else 0.0
-            for event, row, weight in zip(read.events, read.rows, read.weights, strict=True)
+            for event, row, weight in zip(read.events, read.rows, weights, strict=True)
         ]
         strength = np.where(likeness >= MIN_LIKENESS, likeness * np.array(praise)[:, None], 0.0)
         product = targets @ read.interest
-        now = _calm(product) + _nearest(read.liked[:LATEST], targets, items)
+        calm = _calm(product)
+        now = calm + nearest(read.liked[:LATEST])
         own = targets @ user.vector
-        written = own > MIN_LIKENESS * float(np.linalg.norm(user.vector))
-        bare = _calm(product - own) < _calm(product)
-        best = strength.argmax(0).tolist() if len(places) else [0] * len(rows)
-        without: dict[int, NDArray[np.float32]] = {}
+        written = own > MIN_LIKENESS * math.sqrt(user.vector @ user.vector)
+        written &= _calm(product - own) < calm
+        best = strength.argmax(0).tolist() if read.rows else [0] * len(rows)
+        strong = strength.max(0, initial=0.0) > 0
+        # What is said must hold: without its evidence the item scores less.
+        holds: dict[int, list[bool]] = {}
+        for place in {best[column] for column in np.flatnonzero(strong).tolist()}:
+            row = read.rows[place]
+            others = [other for other in read.liked if other != row][:LATEST]
+            weight = sum(w for other, w in zip(read.rows, weights, strict=True) if other == row)
+            left = product - weight * likeness[place]
+            holds[place] = (strong & (_calm(left) + nearest(others) < now)).tolist()
         reasons: list[Reason | None] = []
-        for column, place in enumerate(best):
-            if len(places) and strength[place, column] > 0:
-                # What is said must hold: without its evidence the item scores less.
-                row = read.rows[place]
-                if row not in without:
-                    others = [other for other in read.liked if other != row][:LATEST]
-                    left = product - read.weights[places == row].sum() * likeness[place]
-                    without[row] = _calm(left) + _nearest(others, targets, items)
-                if without[row][column] < now[column]:
-                    reasons.append(self._like(read.events[place], items))
-                    continue
-            if written[column] and bare[column]:
+        for column, (place, said) in enumerate(zip(best, written.tolist(), strict=True)):
+            if place in holds and holds[place][column]:
+                reasons.append(self._like(read.events[place], items))
+            elif said:
                 reasons.append(
                     Reason(
                         self.name,
@@ -120,8 +128,8 @@ class Content(Source):
                         "贴近你在评论中称赞的",
                     )
                 )
-                continue
-            reasons.append(None)
+            else:
+                reasons.append(None)
         return reasons
 
     def _read(self, user: Interest, items: Catalogue) -> "_Reading":

@@ -44,8 +44,9 @@ class Hybrid:
         """`weights` by the sources' names; a source without weight is left out."""
         self.sources = [source for source in sources if weights.get(source.name, 0.0) > 0]
         self._policy = Policy(rules, count)
-        self._weights = weights
-        self._say = np.array([weights[source.name] for source in self.sources], np.float32)
+        self._names = [source.name for source in self.sources]
+        self._shares = [weights[name] for name in self._names]
+        self._say = np.array(self._shares, np.float32)
         self._trends: dict[str, Trend] = {}
 
     def put(self, trend: Trend) -> None:
@@ -116,19 +117,14 @@ class Hybrid:
     ) -> list[Recommendation]:
         """`scores` [sources, rows]."""
         reasons = [source.reasons(user, rows, items) for source in self.sources]
+        shown = scores.astype(np.float64).round(6)
+        totals = (np.array(self._shares) @ shown).round(6).tolist()
         explained = []
-        for place, row in enumerate(rows):
-            parts = [
-                Part(source.name, round(float(score), 6), self._weights[source.name])
-                for source, score in zip(self.sources, scores[:, place], strict=True)
-            ]
-            explained.append(
-                Recommendation(
-                    item_id=items.items[row].item_id,
-                    title=items.items[row].title,
-                    score=round(sum(part.score * part.weight for part in parts), 6),
-                    parts=parts,
-                    reasons=[why for own in reasons if (why := own[place]) is not None],
-                )
-            )
+        for row, own, total, why in zip(
+            rows, shown.T.tolist(), totals, zip(*reasons, strict=True), strict=True
+        ):
+            item = items.items[row]
+            parts = list(map(Part, self._names, own, self._shares))
+            given = [reason for reason in why if reason is not None]
+            explained.append(Recommendation(item.item_id, item.title, total, parts, given))
         return explained

@@ -147,44 +147,56 @@ class Neighbours(Source):
         self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
         scores = np.zeros((len(users), len(items)), np.float32)
-        for own, user in zip(scores, users, strict=True):
-            found, sums = self._sums(user, items)
-            own[found] = np.log1p(sums / LEAST) / np.log1p(MOST / LEAST)
+        owners, found, sums = self._sums(users, items)
+        scores[owners, found] = np.log1p(sums / LEAST) / np.log1p(MOST / LEAST)
         return np.minimum(scores[:, rows], np.float32(1))
 
     def candidates(
         self, users: Sequence[Interest], items: Catalogue, count: int
     ) -> list[NDArray[np.int64]]:
+        owners, found, sums = self._sums(users, items)
+        ends = np.searchsorted(owners, np.arange(1, len(users)))
         return [
-            found[top(sums, count)] for found, sums in (self._sums(user, items) for user in users)
+            own[top(of_own, count)]
+            for own, of_own in zip(np.split(found, ends), np.split(sums, ends), strict=True)
         ]
 
     def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
         self._follow(items)
         recent = [own for own in self._recent(user) if items.row(own[2]) is not None]
+        if not recent:
+            return [None] * len(rows)
         numbers, weights, origins = self._pairs(recent)
         wanted = [self._numbers.get(item, -1) for item in items.hashes[list(rows)].tolist()]
-        pulls: dict[int, dict[int, float]] = {}
-        shown = np.zeros(len(self._numbers) + 1, bool)
-        shown[wanted] = True  # the last for all that were never met
-        for place in np.flatnonzero(shown[numbers]).tolist():
-            of_one = pulls.setdefault(int(numbers[place]), {})
-            origin = int(origins[place])
-            of_one[origin] = of_one.get(origin, 0.0) + float(weights[place])
-        return [self._reason(pulls.get(number, {}), recent, items) for number in wanted]
+        places, columns = np.nonzero(numbers[:, None] == np.array(wanted, np.int32))
+        # What each of the recent items adds to each row.
+        cells = columns * len(recent) + origins[places]
+        pulls = np.bincount(cells, weights[places], len(rows) * len(recent))
+        pulls = pulls.reshape(len(rows), len(recent))
+        enough = (pulls.sum(1) >= MIN_WEIGHT).tolist()
+        strongest = pulls.argmax(1).tolist()
+        return [
+            self._reason(recent[place][2], items) if said else None
+            for said, place in zip(enough, strongest, strict=True)
+        ]
 
     def _sums(
-        self, user: Interest, items: Catalogue
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Rows with a pair, and the sum of each."""
+        self, users: Sequence[Interest], items: Catalogue
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        """Places of users, ascending; rows with a pair, and the sum of each."""
         self._follow(items)
-        others, weights, _ = self._pairs(self._recent(user))
-        numbers, places = np.unique(others, return_inverse=True)
-        sums = np.bincount(places, weights, len(numbers)).astype(np.float32)
-        sums /= np.sqrt([1 + self._mass[number] for number in numbers.tolist()], dtype=np.float32)
+        recents = [self._recent(user) for user in users]
+        others, weights, origins = self._pairs([own for recent in recents for own in recent])
+        owner = np.repeat(np.arange(len(users)), [len(recent) for recent in recents])
+        met = max(len(self._numbers), 1)
+        cells, places = np.unique(owner[origins] * met + others, return_inverse=True)
+        sums = np.bincount(places, weights, len(cells)).astype(np.float32)
+        owners, numbers = np.divmod(cells, met)
+        mass = np.array([self._mass[number] for number in numbers.tolist()], np.float32)
+        sums /= np.sqrt(1 + mass)
         rows = self._rows[numbers]
         there = (rows >= 0) & (sums > 0)
-        return rows[there], sums[there]
+        return owners[there], rows[there], sums[there]
 
     def _pairs(
         self, recent: Sequence[tuple[float, int, int]]
@@ -192,15 +204,16 @@ class Neighbours(Source):
         """All pairs of recent items: the other's number, the weight, the place in `recent`."""
         if not recent:
             return np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int64)
-        both = [(self._before[number], self._after[number]) for _, number, _ in recent]
-        others = [pairs.others for sides in both for pairs in sides]
-        weights = [
-            pairs.weights * np.float32(say)
-            for sides, (say, _, _) in zip(both, recent, strict=True)
-            for pairs in sides
+        sides = [
+            pairs
+            for _, number, _ in recent
+            for pairs in (self._before[number], self._after[number])
         ]
-        origins = np.repeat(np.arange(2 * len(recent)) // 2, [len(own) for own in others])
-        return np.concatenate(others), np.concatenate(weights), origins
+        others = np.concatenate([pairs.others for pairs in sides])
+        weights = np.concatenate([pairs.weights for pairs in sides])
+        origins = np.repeat(np.arange(len(sides)) // 2, [len(pairs.others) for pairs in sides])
+        says = np.array([say for say, _, _ in recent], np.float32)
+        return others, weights * says[origins], origins
 
     def _recent(self, user: Interest) -> list[tuple[float, int, int]]:
         """Say, number and hash of the newest items, each once; one complained of last has none,
@@ -239,16 +252,7 @@ class Neighbours(Source):
         self._rows = np.concatenate([self._rows[:met], np.array(fresh, np.int64)])
         self._version, self._count = items.version, len(items)
 
-    def _reason(
-        self,
-        pulls: Mapping[int, float],
-        recent: Sequence[tuple[float, int, int]],
-        items: Catalogue,
-    ) -> Reason | None:
-        """By the weight that each of the recent items adds."""
-        if sum(pulls.values()) < MIN_WEIGHT:
-            return None
-        _, _, item = recent[max(pulls, key=lambda place: pulls[place])]
+    def _reason(self, item: int, items: Catalogue) -> Reason:
         title = items.items[items.row(item) or 0].title
         return Reason(
             self.name,

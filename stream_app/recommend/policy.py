@@ -180,37 +180,39 @@ class Policy:
         """
         diversity = self._rules.diversity
         groups = self._groups[rows]
+        named = groups.tolist()
         vectors = items.vectors[rows] if diversity else None
-        gain = (1 - diversity) * scores
+        gain = value = (1 - diversity) * scores
         likeness = np.zeros(len(rows), np.float32)
         full = np.zeros(groups.shape, bool)
         stopped = np.zeros(len(rows), bool)
         capped = np.zeros(len(rows), np.int8)
         shown: Counter[tuple[int, int]] = Counter()
         chosen: list[int] = []
-        while len(chosen) < min(self._count, len(rows)):
-            value = gain - diversity * likeness if chosen and diversity else gain
-            best = int(np.argmax(value))
+        most = min(self._count, len(rows))
+        while len(chosen) < most:
+            best = int(value.argmax())
             if stopped[best]:
                 free = np.where(stopped, -np.inf, value)
-                best = int(np.argmax(free))
+                best = int(free.argmax())
                 passed = stopped & (value > free[best])
                 passed[:best] |= stopped[:best] & (value[:best] == free[best])
                 capped[passed] = np.where(full[passed, 0], CAPS[0], CAPS[1])
                 gain[passed] = -np.inf
-            if stopped[best] or gain[best] == -np.inf:
+                if stopped[best]:
+                    break
+            if gain[best] == -np.inf:
                 break
             gain[best] = -np.inf
             chosen.append(best)
-            for kind, (group, most) in enumerate(
-                zip(groups[best].tolist(), self._most, strict=True)
-            ):
+            for kind, (group, cap) in enumerate(zip(named[best], self._most, strict=True)):
                 shown[kind, group] += 1
-                if group and shown[kind, group] == most:
+                if group and shown[kind, group] == cap:
                     full[:, kind] |= groups[:, kind] == group
                     stopped |= full[:, kind]
-            if vectors is not None:
-                likeness = np.maximum(likeness, vectors @ vectors[best])
+            if vectors is not None and len(chosen) < most:
+                np.maximum(likeness, vectors @ vectors[best], out=likeness)
+                value = gain - diversity * likeness
         return chosen, capped
 
 
