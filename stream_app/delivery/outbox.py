@@ -15,6 +15,9 @@ from stream_app.settings import Settings, security
 from stream_app.topics import LARGE, full_name
 
 MAX_REQUEST = LARGE + 1024 * 1024
+MAX_BATCH = 256 * 1024
+"""Bytes of one partition that are sent at once. Batches of a partition go one after the other, so
+by the default of 16 KiB what a processor leads to would take dozens of round trips."""
 
 
 class Change(NamedTuple):
@@ -51,6 +54,7 @@ class Outbox:
                 acks="all",
                 enable_idempotence=self._settings.idempotent,
                 linger_ms=self._settings.linger_ms,
+                max_batch_size=MAX_BATCH,
                 max_request_size=MAX_REQUEST,
                 **security(self._settings),
             )
