@@ -7,6 +7,9 @@ from stream_app.delivery.broadcast import Broadcast
 from stream_app.delivery.shell import Shell
 from stream_app.delivery.table import StateTable
 
+GATHER = 0.2
+"""Seconds; a subject of many reviews is written and told once. Nobody waits for a trend."""
+
 
 def add(worker: Worker, unmatched: Broadcast) -> Broadcast:
     """Register the agent, which begins when `unmatched` has been read; the reader of its trends,
@@ -20,6 +23,7 @@ def add(worker: Worker, unmatched: Broadcast) -> Broadcast:
         size=worker.settings.batch_bytes,
         table=StateTable(worker.app, worker.settings, worker.outbox, "subjects"),
         ready=unmatched.ready.wait,
+        gather=GATHER,
     )
     register(worker, shell, "signals")
     pipeline = worker.pipeline

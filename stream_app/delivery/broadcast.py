@@ -9,6 +9,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from stream_app.settings import Settings, security
 from stream_app.topics import LARGE, full_name
 
+BREATH = 0.05
+"""Seconds between two readings: each costs the more the less it brings."""
+
 Handle = Callable[[bytes | None, bytes | None], None]
 """Takes a message's key and value; None as value: the key was deleted."""
 
@@ -54,6 +57,7 @@ class Broadcast:
             while True:
                 if not behind:
                     self.ready.set()
+                    await asyncio.sleep(BREATH)
                 found = await consumer.getmany(timeout_ms=self._settings.fetch_wait_ms)
                 for tp, messages in found.items():
                     for message in messages:

@@ -66,10 +66,12 @@ class Shell:
         threads: int = 1,
         table: StateTable | None = None,
         ready: Callable[[], Awaitable[Any]] | None = None,
+        gather: float = 0.0,
     ) -> None:
         """`rows` and `size` (bytes) bound a batch, and half of the buffer. With a table there is
         one thread, and a batch is computed only when the state of the last one is written.
-        `ready` is awaited before the first batch."""
+        `ready` is awaited before the first batch. A batch that is not full waits `gather` seconds
+        for more: it pays where a batch costs by its keys and not by its messages."""
         assert table is None or threads == 1
         self.name = name
         self.meter = Meter(name)
@@ -80,6 +82,7 @@ class Shell:
         self._threads = threads
         self._table = table
         self._ready = ready
+        self._gather = gather
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def run(self, stream: Any) -> None:
@@ -184,6 +187,9 @@ class _Run:
             except TimeoutError:
                 if await self._shell.look():
                     break
+        full = len(self._buffer) >= self._shell._rows or self._buffered >= self._shell._size
+        if self._buffer and self._shell._gather and not full:
+            await asyncio.sleep(self._shell._gather)
         batch: list[Any] = []
         taken = 0
         while self._buffer and len(batch) < self._shell._rows:

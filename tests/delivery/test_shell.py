@@ -98,3 +98,25 @@ def test_sent_before_acked_in_order(sizes: list[int], rows: int, size: int, thre
         assert len(batch) <= rows
         assert len(batch) == 1 or sum(len(m.value or b"") for m in batch) <= size
         assert batch[0].topic == "t" and batch[0].headers == (("a", b"b"),)
+
+
+class Trickle(Stream):
+    """The same, one event each time the loop goes round."""
+
+    async def events(self) -> AsyncIterator[Any]:
+        async for event in super().events():
+            yield event
+            await asyncio.sleep(0)
+
+
+def test_a_batch_that_gathers_takes_what_comes_just_after() -> None:
+    log: list[tuple[str, int]] = []
+
+    def batches(gather: float) -> list[int]:
+        processor = Uneven()
+        shell = Shell("t", processor, Sent(log), prefix="", rows=9, size=9999, gather=gather)  # type: ignore[arg-type]
+        asyncio.run(shell.run(Trickle([1] * 12, log)))
+        return [len(batch) for batch in processor.batches]
+
+    assert batches(0.0)[0] < 9
+    assert batches(0.2) == [9, 3]
