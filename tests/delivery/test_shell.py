@@ -1,9 +1,13 @@
 """The shell's order: everything delivered before anything is acked, acks by offset."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_app.delivery.message import Message, Read, Record, Result
-from stream_app.delivery.shell import Shell
+from stream_app.delivery.shell import EXIT_FAILURE, Shell
 
 
 class Stream:
@@ -120,3 +124,32 @@ def test_a_batch_that_gathers_takes_what_comes_just_after() -> None:
 
     assert batches(0.0)[0] < 9
     assert batches(0.2) == [9, 3]
+
+
+FAILS = """
+import asyncio
+from test_shell import Sent, Stream
+from stream_app.delivery.shell import Shell
+
+def fail(messages, read):
+    if messages[-1].offset >= 5:
+        raise RuntimeError("the processor fails")
+    return Result([], [])
+
+class Told(list):
+    def append(self, entry):
+        print(*entry, flush=True)
+
+from stream_app.delivery.message import Result
+shell = Shell("t", fail, Sent(Told()), prefix="p.", rows=1, size=100)
+asyncio.run(shell.run(Stream([1] * 10, Told())))
+"""
+
+
+def test_a_failing_batch_ends_the_worker_and_is_not_acked() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FAILS], cwd=Path(__file__).parent, capture_output=True, text=True,
+        timeout=60, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}, check=False,
+    )  # fmt: skip
+    assert done.returncode == EXIT_FAILURE, done.stderr
+    assert done.stdout.split("\n")[:-1] == [f"ack {offset}" for offset in range(5)]

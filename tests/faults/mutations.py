@@ -42,11 +42,19 @@ MUTATIONS = (
     Mutation(
         1, "a failing batch leaves the worker running", "stream_app/delivery/shell.py",
         "            die(self._shell.name, error)", "            log.error(error)",
-        "tests/faults/test_faults.py --strikes 1 --only disk",
+        "tests/delivery/test_shell.py",
     ),
     Mutation(
-        1, "sources are read while tables are restored", "stream_app/delivery/transport.py",
-        "        self._open = self._sought = False\n", "        self._open = self._sought = True\n",
+        1, "what a stream skips is acked", "stream_app/delivery/transport.py",
+        "        return bool(message.tracked and super().ack(message))\n",
+        "        return bool(super().ack(message))\n",
+        "tests/faults/test_faults.py --strikes 6 --only worker",
+    ),
+    Mutation(
+        1, "what was fetched before partitions moved is handed on",
+        "stream_app/delivery/transport.py",
+        "            if self.should_stop or self._fetched_at != self._moves:\n",
+        "            if self.should_stop:\n",
         "tests/faults/test_faults.py --strikes 6 --only worker",
     ),
     Mutation(
@@ -66,15 +74,16 @@ MUTATIONS = (
         "tests/alerts/test_subject.py",
     ),
     Mutation(
-        2, "an alert has another id each time", "stream_app/alerts/notice.py",
-        'id=f"surge:{name}:{surge.begin}",', 'id=f"surge:{name}:{surge.begin}:{id(surge)}",',
-        "tests/faults/test_faults.py --strikes 8 --only worker",
+        2, "an alert has another id each time", "stream_app/alerts/severe.py",
+        'id=f"severe:{analysis.id}",', 'id=f"severe:{analysis.id}:{id(analysis)}",',
+        "tests/faults/test_faults.py --strikes 4 --only worker",
     ),
     Mutation(
         3, "acked before it is delivered", "stream_app/delivery/shell.py",
-        "        await self._shell.deliver(result)\n",
-        "        for event in batch:\n            await self._stream.ack(event)\n"
-        "        await self._shell.deliver(result)\n",
+        "                await self._shell.deliver(result)\n",
+        "                for event in batch:\n"
+        "                    await self._stream.ack(event)\n"
+        "                await self._shell.deliver(result)\n",
         "tests/delivery/test_shell.py",
     ),
     Mutation(
@@ -122,8 +131,10 @@ MUTATIONS = (
     ),
     Mutation(
         6, "the model runs on the event loop", "stream_app/delivery/shell.py",
-        "await loop.run_in_executor(self._shell._pool, self._shell.process, messages)",
-        "self._shell.process(messages)",
+        "                result = await loop.run_in_executor(\n"
+        "                    self._shell._pool, self._shell.process, messages\n"
+        "                )\n",
+        "                result = self._shell.process(messages)\n",
         "tests/delivery/test_shell.py",
     ),
     Mutation(
