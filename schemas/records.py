@@ -95,6 +95,8 @@ class Analysis(Struct, frozen=True, omit_defaults=True):
     """How many of each kind of personal data were masked."""
     embedding: list[float] | None = None
     """The same as numbers, where the review asked for it."""
+    received: float | None = None
+    """When the review reached the broker, seconds since the epoch; `time` is when it happened."""
 
 
 class Reason(Struct, frozen=True):
@@ -198,6 +200,15 @@ class Emerging(Struct, frozen=True):
     first: float
     last: float
     """Event times."""
+
+
+class Acknowledgement(Struct, frozen=True, omit_defaults=True):
+    """Somebody has seen an alert. The newest of an alert's counts."""
+
+    alert_id: Id
+    time: Time
+    withdrawn: bool = False
+    """The alert is open again."""
 
 
 class Trend(Struct, frozen=True, omit_defaults=True):

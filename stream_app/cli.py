@@ -347,6 +347,25 @@ def doctor(settings: Settings, as_json: bool) -> None:
 
 
 @main.command()
+@click.pass_obj
+@friendly
+def dashboard(settings: Settings) -> None:
+    """Serve a page that follows the output topics, until Ctrl-C.
+
+    It listens on loopback; elsewhere (STREAM_APP_DASHBOARD_HOST) it asks for the token that
+    STREAM_APP_HTTP_TOKEN holds.
+    """
+    try:
+        from stream_app.dashboard import serve
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            "the dashboard is not installed: pip install 'stream-app[dashboard]'"
+        ) from error
+    click.echo(f"{serve.url(settings)} until Ctrl-C")
+    serve.run(settings)
+
+
+@main.command()
 @click.option("--once", is_flag=True, help="End when every input is accounted for.")
 @click.option("--json", "as_json", is_flag=True, help="No live view; one JSON object at the end.")
 @click.option("--kafka", is_flag=True, help="On Apache Kafka instead of the embedded broker.")

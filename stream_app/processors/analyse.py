@@ -141,6 +141,7 @@ class Analyse:
             vector=pack(embedding),
             masked=prepared.masked,
             embedding=[float(x) for x in embedding] if review.embedding else None,
+            received=message.time,
         )
 
     def _signal(self, signals: Collector, message: Message, analysis: Analysis) -> None:
