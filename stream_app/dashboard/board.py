@@ -45,9 +45,10 @@ class Standing(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where an analysis stands, and when its review reached the broker."""
+    """Where a review stands, and when it reached the broker."""
 
-    partition: int
+    source: str
+    """`topic/partition`, as lists name what they have applied."""
     offset: int
     received: float
 
@@ -134,7 +135,7 @@ class Board:
         try:
             match message.topic:
                 case "analyses":
-                    self._analysis(schemas.decode(message.value, Analysis), message, time)
+                    self._analysis(schemas.decode(message.value, Analysis), time)
                 case "recommendations":
                     record = schemas.decode(message.value, Recommendations)
                     self._list(record, message.value or b"", time)
@@ -150,7 +151,7 @@ class Board:
         except Invalid:
             self.unreadable += 1
 
-    def _analysis(self, analysis: Analysis, message: Message, time: float) -> None:
+    def _analysis(self, analysis: Analysis, time: float) -> None:
         if self._again("review", analysis.id):
             return
         self.rates["analyses"].add(time)
@@ -159,7 +160,10 @@ class Board:
         self.masked += sum(analysis.masked.values())
         self.moods.add(subjects(analysis), analysis.time, analysis.sentiment)
         self.people.wrote(analysis)
-        place = Place(message.partition, message.offset, analysis.received or time)
+        source = analysis.source
+        place = Place(
+            f"{source.topic}/{source.partition}", source.offset, analysis.received or time
+        )
         if analysis.received is not None:
             self.analysed.add(time, time - analysis.received)
             _put(self._waiting, analysis.user_id, place, LISTED)
@@ -212,9 +216,9 @@ class Board:
             self.refreshed.add(listed, listed - place.received)
 
     def _listed(self, user_id: str, place: Place) -> float | None:
-        """When a list of the user first had the analysis."""
-        source = f"analyses/{place.partition}"
-        times = (t for a, t in self._lists.get(user_id, ()) if a.get(source, -1) >= place.offset)
+        """When a list of the user first had the review."""
+        lists = self._lists.get(user_id, ())
+        times = (t for applied, t in lists if applied.get(place.source, -1) >= place.offset)
         return next(times, None)
 
     def _progress(self) -> None:

@@ -106,6 +106,7 @@ def interest(tastes: Mapping[str, Sequence[float]], words: Words) -> Options:
 def _frame(description: str) -> Options:
     return {
         "animation": False,
+        "useUTC": True,
         "aria": {"enabled": True, "label": {"description": description}},
         "grid": {"left": 8, "right": 16, "top": 36, "bottom": 8, "containLabel": True},
         "tooltip": TOOLTIP,

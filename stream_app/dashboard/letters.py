@@ -10,7 +10,7 @@ from stream_app.text.mask import Masker
 
 GROUPS = 100
 PREFIX = "__connect.errors."
-_NUMBER = re.compile(r"\d+")
+_NUMBER = re.compile(r"(?<![\w-])\d+(?:[.,]\d+)*")
 
 
 class Cause(NamedTuple):

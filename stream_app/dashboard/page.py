@@ -1,6 +1,7 @@
 """The page, in two languages."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 from fastapi import Request
@@ -51,22 +52,27 @@ def build(view: View, theme: str, user_id: str) -> None:
     """One open page, which follows the board until it is closed."""
     ui.add_css(STYLE)
     words = view.words
-    attribute(tag("a", words("skip"), "skip"), "href", "#main")
-    status = _header(view, theme)
+    with ui.header(fixed=False).classes("top"):
+        attribute(tag("a", words("skip"), "skip"), "href", "#main")
+        status = _header(view, theme)
     chosen = Chosen()
     panels: list[Panel] = []
-    with attribute(ui.element("main"), "id", "main"):
+    # The layout around it is the main landmark.
+    with attribute(ui.element("div"), "id", "main"):
         panels.append(Figures(view))
-        with ui.element("div").classes("grid"):
+        with ui.element("div").classes("grid stretch"):
             panels.append(MoodsPanel(view, chosen))
             panels.append(Alerts(view))
+        with ui.element("div").classes("grid"):
             user = UserPanel(view, user_id)
             panels.append(user)
-            panels.append(ReviewPanel(view, lambda: user.user_id, user.choose))
-            panels.append(Moving(view, chosen))
-            panels.append(EmergingPanel(view))
-            panels.append(RatesPanel(view))
+            with ui.element("div").classes("column-of-cards"):
+                panels.append(ReviewPanel(view, lambda: user.user_id, user.choose))
+                panels.append(Moving(view, chosen))
+                panels.append(EmergingPanel(view))
+        with ui.element("div").classes("grid"):
             panels.append(LettersPanel(view))
+            panels.append(RatesPanel(view))
 
     def refresh() -> None:
         now = time.time()
@@ -85,25 +91,25 @@ def _header(view: View, theme: str) -> TextElement:
 
     def paint(name: str) -> None:
         dark.value = THEMES[name]
+        for other, button in buttons.items():
+            attribute(button, "aria-pressed", str(other == name).lower())
         ui.run_javascript(f"document.cookie='theme={name};path=/;max-age={YEAR};samesite=strict'")
 
-    with ui.element("header").classes("top"):
-        with ui.element("div").classes("brand"):
-            tag("h1", words("title"))
-            tag("p", f"stream-app · {view.profile.name}", "note")
-        status = tag("p", "", "status")
-        attribute(status, "role", "status")
-        with attribute(ui.element("nav").classes("tools"), "aria-label", words("theme")):
-            toggle = ui.button_group().props("outline")
-            with toggle:
-                for name, icon in ICONS.items():
-                    button = ui.button(icon=icon, on_click=lambda name=name: paint(name))
-                    button.props("outline dense")
-                    label = f"{words('theme')}: {words(f'theme_{name}')}"
-                    attribute(attribute(button, "aria-label", label), "title", label)
-            link = tag("a", words("other_language"), "language")
-            attribute(attribute(link, "href", f"/{other}"), "hreflang", other)
-            attribute(link, "lang", other)
+    with ui.element("div").classes("brand"):
+        tag("h1", words("title"))
+        tag("p", f"stream-app · {view.profile.name}", "note")
+    status = tag("p", "", "status")
+    attribute(status, "role", "status")
+    with attribute(ui.element("nav").classes("tools"), "aria-label", words("theme")):
+        buttons: dict[str, ui.element] = {}
+        for name, icon in ICONS.items():
+            button = ui.button(icon=icon, on_click=partial(paint, name)).props("flat round")
+            label = f"{words('theme')}: {words(f'theme_{name}')}"
+            attribute(attribute(button, "aria-label", label), "title", label)
+            buttons[name] = attribute(button, "aria-pressed", str(name == theme).lower())
+        link = tag("a", words("other_language"), "language")
+        attribute(attribute(link, "href", f"/{other}"), "hreflang", other)
+        attribute(link, "lang", other)
     return status
 
 

@@ -35,7 +35,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "positive": ("positive", "正面"),
     # sentiment over time
     "moods": ("Sentiment over time", "情感走势"),
-    "moods_note": ("by when it was written", "按评论时间"),
+    "moods_note": ("by when it was written, UTC", "按评论时间（UTC）"),
     "subject": ("Topic or item", "主题或商品"),
     "span": ("Period", "时段"),
     "day": ("24 hours", "24 小时"),
@@ -48,7 +48,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{subject}的评论：负面 {negative}，中性 {neutral}，正面 {positive}。",
     ),
     "rates": ("Throughput", "吞吐量"),
-    "rates_note": ("messages a second, last 5 minutes", "每秒消息数，最近 5 分钟"),
+    "rates_note": ("messages a second, UTC", "每秒消息数（UTC）"),
     "rate_analyses": ("Reviews", "评论"),
     "rate_recommendations": ("Lists", "推荐"),
     "chart_rates": (
@@ -105,10 +105,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "complaint": ("complaint", "抱怨"),
     "recommended": ("Recommended now", "当前推荐"),
     "changed": (
-        "Arrows: what the last review, of {item} ({intensity}), changed",
-        "箭头：最近一条关于{item}的评论（{intensity}）带来的变化",
+        "Arrows: what the last review changed ({intensity}, {item})",
+        "箭头：最近一条评论带来的变化（{intensity}，{item}）",
     ),
-    "some_item": ("no item", "无商品"),
+    "no_item": ("of no item", "未指明商品"),
     "changed_nothing": ("No review has changed this list yet.", "还没有评论改变过此列表。"),
     "up": ("up {n}", "上升 {n}"),
     "down": ("down {n}", "下降 {n}"),
@@ -116,6 +116,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "same": ("unchanged", "不变"),
     "gone": ("Left the list: {items}", "离开列表：{items}"),
     "withheld": ("Kept out: {rules}", "被排除：{rules}"),
+    "rule_seen": ("known to the user", "用户已了解"),
+    "rule_disliked": ("disliked", "不喜欢"),
+    "rule_blocked": ("blocked", "已屏蔽"),
+    "rule_unsafe": ("unsafe", "不安全"),
+    "rule_unavailable": ("sold out", "缺货"),
+    "rule_per_category": ("enough of the category", "该类别已够多"),
+    "rule_per_seller": ("enough of the seller", "该卖家已够多"),
     "last_reviews": ("Last reviews", "最近评论"),
     # review
     "write": ("Write a review and watch it travel", "写一条评论，看它流转"),
@@ -168,6 +175,10 @@ class Words:
 
     def __call__(self, key: str, **values: object) -> str:
         return TEXTS[key][self._column].format(**values)
+
+    def rule(self, name: str) -> str:
+        """A rule of policy; one that this page does not know by its own name."""
+        return self(f"rule_{name}") if f"rule_{name}" in TEXTS else name
 
     def pick(self, en: str, zh: str) -> str:
         """The one in this language."""

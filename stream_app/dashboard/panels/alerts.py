@@ -8,7 +8,7 @@ from schemas import Alert
 from stream_app.dashboard import words as units
 from stream_app.dashboard.view import View, attribute, card, tag
 
-SHOWN = 30
+SHOWN = 20
 KINDS = {"severe": "negative", "surge_begun": "negative", "surge_over": "positive"}
 
 

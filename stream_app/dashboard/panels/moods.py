@@ -115,7 +115,9 @@ class _Row:
         self.subject = ALL
         with ui.element("tr") as self.element:
             with ui.element("td"):
-                self.name = ui.button("", on_click=lambda: show(self)).props("flat dense no-caps")
+                self.name = ui.button("", on_click=lambda: show(self)).props(
+                    "flat dense no-caps align=left"
+                )
                 self.name.classes("link")
                 self.surge = tag("span", "", "chip negative")
             self.reviews = tag("td", "", "number")

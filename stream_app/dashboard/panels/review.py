@@ -34,7 +34,9 @@ class ReviewPanel:
                 self._item = ui.select(
                     {}, label=words("write_item"), with_input=True, clearable=True
                 ).props("outlined dense options-dense").classes("grow")  # fmt: skip
-                self._as = ui.input(words("write_user")).props("outlined dense maxlength=128")
+                self._named = user()
+                self._as = ui.input(words("write_user"), value=self._named)
+                self._as.props("outlined dense maxlength=128")
             self._send = ui.button(words("send"), on_click=self._write)
             self._send.props("unelevated no-caps")
             self._steps = ui.element("ol").classes("steps")
@@ -48,8 +50,9 @@ class ReviewPanel:
         options = dict(titles[:ITEMS])
         if options != self._item.options:
             self._item.set_options(options, value=self._item.value)
-        if not self._as.value and self._user():
-            self._as.value = self._user()
+        if not self._named and self._user():
+            # Once: a visitor may want to empty it.
+            self._named = self._as.value = self._user()
         journey = self._journey
         if journey is None:
             return

@@ -101,7 +101,7 @@ class UserPanel:
             after, listed, gone = changed
             moved = {entry.item_id: entry for entry in listed}
             cause = after.based_on
-            about = f"“{self._view.item(cause.item_id)}”" if cause.item_id else words("some_item")
+            about = f"“{self._view.item(cause.item_id)}”" if cause.item_id else words("no_item")
             told = words("changed", item=about, intensity=units.signed(cause.intensity or 0.0))
             attribute(tag("p", told, "note"), "data-figure", "changed")
             if gone:
@@ -113,7 +113,7 @@ class UserPanel:
                 self._item(item, moved.get(item.item_id), item.score / best)
         if record.withheld:
             kept = (
-                f"{rule} ({', '.join(self._view.item(name) for name in names)})"
+                f"{words.rule(rule)} ({', '.join(self._view.item(name) for name in names)})"
                 for rule, names in record.withheld.items()
             )
             tag("p", words("withheld", rules="; ".join(kept)), "note")
