@@ -9,12 +9,14 @@ from stream_app.dashboard.words import Words
 
 Options = dict[str, Any]
 
-TEXT = {"color": "var(--soft)", "fontFamily": "var(--font)", "fontSize": 12}
+# Named, as in style.css, since ECharts must measure it.
+FONT = 'Roboto, "PingFang SC", "Noto Sans CJK SC", "Noto Sans SC", "Microsoft YaHei", sans-serif'
+TEXT = {"color": "var(--soft)", "fontFamily": FONT, "fontSize": 12}
 TOOLTIP = {
     "trigger": "axis",
     "backgroundColor": "var(--card)",
     "borderColor": "var(--line)",
-    "textStyle": {"color": "var(--text)", "fontFamily": "var(--font)", "fontSize": 13},
+    "textStyle": {"color": "var(--text)", "fontFamily": FONT, "fontSize": 13},
     "confine": True,
 }
 # Not by colour alone: complaints are hatched.
@@ -115,7 +117,7 @@ def _frame(description: str) -> Options:
 
 def _legend() -> Options:
     return {
-        "top": 0, "left": 0, "itemWidth": 14, "itemHeight": 10, "textStyle": TEXT,
+        "top": 0, "left": 0, "itemWidth": 14, "itemHeight": 10, "itemGap": 16, "textStyle": TEXT,
         "inactiveColor": "var(--line)",
     }  # fmt: skip
 

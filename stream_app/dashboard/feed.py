@@ -39,6 +39,8 @@ class Feed:
         """Topics, by our names, that the broker lets us know of."""
         self.behind = 0
         """Messages that are stored and not read yet."""
+        self.since = self._begin()
+        """From when on messages are counted, seconds since the epoch."""
         self.heard = 0.0
         """When the broker last answered, seconds since the epoch."""
 
@@ -113,16 +115,19 @@ class Feed:
         self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition], names: dict[str, str]
     ) -> None:
         """Compacted topics and acknowledgements whole, of the others the recent past."""
-        since = int((time.time() - 3600 * self._settings.dashboard_hours) * 1000)
+        self.since = self._begin()
         recent = [tp for tp in partitions if not _whole(names[tp.topic])]
         await consumer.seek_to_beginning(*(tp for tp in partitions if _whole(names[tp.topic])))
-        found = await consumer.offsets_for_times({tp: since for tp in recent})
+        found = await consumer.offsets_for_times({tp: int(self.since * 1000) for tp in recent})
         ends = await consumer.end_offsets(recent)
         for tp in recent:
             place = found.get(tp)
             # The embedded broker answers with a time of −1 where there is no later message.
             none = place is None or place.timestamp < 0
             consumer.seek(tp, ends[tp] if none else place.offset)
+
+    def _begin(self) -> float:
+        return time.time() - 3600 * self._settings.dashboard_hours
 
     async def _look(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
         ends = {tp: consumer.highwater(tp) for tp in partitions}

@@ -1,6 +1,7 @@
 """The page, in two languages."""
 
 import time
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def build(view: View, theme: str, user_id: str) -> None:
     words = view.words
     with ui.header(fixed=False).classes("top"):
         attribute(tag("a", words("skip"), "skip"), "href", "#main")
-        status = _header(view, theme)
+        since, status = _header(view, theme)
     chosen = Chosen()
     panels: list[Panel] = []
     # The layout around it is the main landmark.
@@ -70,12 +71,13 @@ def build(view: View, theme: str, user_id: str) -> None:
                 panels.append(ReviewPanel(view, lambda: user.user_id, user.choose))
                 panels.append(Moving(view, chosen))
                 panels.append(EmergingPanel(view))
+                panels.append(RatesPanel(view))
         with ui.element("div").classes("grid"):
             panels.append(LettersPanel(view))
-            panels.append(RatesPanel(view))
 
     def refresh() -> None:
         now = time.time()
+        since.text = f"stream-app · {view.profile.name} · {_since(view)}"
         _tell(view, status)
         for panel in panels:
             panel.refresh(now)
@@ -84,7 +86,7 @@ def build(view: View, theme: str, user_id: str) -> None:
     ui.timer(EVERY, refresh)
 
 
-def _header(view: View, theme: str) -> TextElement:
+def _header(view: View, theme: str) -> tuple[TextElement, TextElement]:
     words = view.words
     other: Language = "en" if words.language == "zh" else "zh"
     dark = ui.dark_mode(THEMES[theme])
@@ -97,7 +99,7 @@ def _header(view: View, theme: str) -> TextElement:
 
     with ui.element("div").classes("brand"):
         tag("h1", words("title"))
-        tag("p", f"stream-app · {view.profile.name}", "note")
+        since = tag("p", "", "note")
     status = tag("p", "", "status")
     attribute(status, "role", "status")
     with attribute(ui.element("nav").classes("tools"), "aria-label", words("theme")):
@@ -110,7 +112,12 @@ def _header(view: View, theme: str) -> TextElement:
         link = tag("a", words("other_language"), "language")
         attribute(attribute(link, "href", f"/{other}"), "hreflang", other)
         attribute(link, "lang", other)
-    return status
+    return since, status
+
+
+def _since(view: View) -> str:
+    began = datetime.fromtimestamp(view.feed.since, UTC)
+    return view.words("since", time=began.strftime("%m-%d %H:%M UTC"))
 
 
 def _tell(view: View, status: TextElement) -> None:

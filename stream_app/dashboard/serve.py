@@ -11,12 +11,11 @@ from fastapi import FastAPI
 from nicegui import ui
 
 from stream_app import profiles
-from stream_app.broker import BrokerError
 from stream_app.dashboard.desk import Desk
 from stream_app.dashboard.feed import Feed
 from stream_app.dashboard.guard import Guard, token_for
 from stream_app.dashboard.page import add_pages
-from stream_app.settings import Settings
+from stream_app.settings import Settings, SettingsError
 from stream_app.text.mask import Masker
 
 STOP_SECONDS = 3
@@ -59,5 +58,9 @@ def run(settings: Settings) -> None:
     )  # fmt: skip
     try:
         uvicorn.Server(config).run()
+    except KeyboardInterrupt:
+        return
     except SystemExit:
-        raise BrokerError(f"{url(settings)} cannot be used: see the line above") from None
+        raise SettingsError(
+            f"{url(settings)} cannot be used, see above: set STREAM_APP_DASHBOARD_PORT"
+        ) from None

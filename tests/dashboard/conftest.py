@@ -7,21 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from browsing import Demo
 
 DEADLINE = 120.0
-
-
-class Demo(NamedTuple):
-    """A demo that has played its week and goes on."""
-
-    url: str
-    broker: str
 
 
 @pytest.fixture(scope="module")
@@ -80,13 +73,3 @@ def shots() -> Path:
     folder = Path(__file__).parents[2] / "build" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def eventually(what: str, check: Any, seconds: float = 30.0) -> Any:
-    """The first true answer of `check`; fails after `seconds`."""
-    end = time.monotonic() + seconds
-    while True:
-        if found := check():
-            return found
-        assert time.monotonic() < end, f"not in {seconds:g} s: {what}"
-        time.sleep(0.05)

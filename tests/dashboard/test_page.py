@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 pytest.importorskip("playwright")
 
 from axe_playwright_python.sync_playwright import Axe
-from conftest import Demo, eventually
+from browsing import Demo, eventually
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from stream_app.demo import corpus

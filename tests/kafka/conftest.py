@@ -1,7 +1,7 @@
 """One secured node of Apache Kafka, its topics, and a user for each component."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 import trustme
@@ -83,6 +83,12 @@ def as_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[As]:
         yield settings
     finally:
         cluster.stop()
+
+
+@pytest.fixture
+def allow(as_user: As) -> Callable[[Acl, str], Awaitable[None]]:
+    """Gives a user one more right."""
+    return lambda acl, user: grant(as_user("admin"), acl, user)
 
 
 async def _prepared(settings: As, app: str) -> None:

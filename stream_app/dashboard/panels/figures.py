@@ -5,6 +5,7 @@ from nicegui.elements.mixins.text_element import TextElement
 
 from stream_app.dashboard import words as units
 from stream_app.dashboard.moods import ORDER
+from stream_app.dashboard.people import USERS
 from stream_app.dashboard.view import View, attribute, tag
 
 SIGNS = {"negative": "▼", "neutral": "●", "positive": "▲"}
@@ -56,8 +57,9 @@ class Figures:
             self._alerts, f"{len(board.open_alerts()):,}",
             words("alerts_note", total=f"{board.alerted:,}", surges=surges),
         )  # fmt: skip
+        full = "+" if len(board.people) >= USERS else ""
         _show(
-            self._lists, f"{len(board.people):,}",
+            self._lists, f"{len(board.people):,}{full}",
             words("per_second_lists", rate=rates["recommendations"]),
         )  # fmt: skip
         if self._view.feed.reads("dead-letters"):

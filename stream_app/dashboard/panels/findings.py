@@ -49,13 +49,17 @@ class LettersPanel:
         self._view = view
         self._shown: tuple[bool, list[tuple[Cause, int]]] | None = None
         words = view.words
-        with card("letters", words("letters"), words("letters_note"), "wide"):
+        with card("letters", words("letters"), words("letters_note"), "full"):
+            self._unreadable = tag("p", "", "empty")
             self._body = ui.element("div").classes("scroll")
 
     def refresh(self, now: float) -> None:
         """Show the most frequent."""
         may = self._view.feed.reads("dead-letters")
         causes = self._view.board.letters.causes()[:CAUSES]
+        unreadable = self._view.board.unreadable
+        self._unreadable.text = self._view.words("unreadable", n=f"{unreadable:,}")
+        self._unreadable.set_visibility(unreadable > 0)
         if (may, causes) == self._shown:
             return
         self._shown = may, causes
