@@ -362,7 +362,6 @@ def dashboard(settings: Settings) -> None:
         raise click.ClickException(
             "the dashboard is not installed: pip install 'stream-app[dashboard]'"
         ) from error
-    click.echo(f"{serve.url(settings)} until Ctrl-C")
     serve.run(settings)
 
 

@@ -65,15 +65,15 @@ def build(view: View, theme: str, user_id: str) -> None:
             panels.append(MoodsPanel(view, chosen))
             panels.append(Alerts(view))
         with ui.element("div").classes("grid"):
-            user = UserPanel(view, user_id)
-            panels.append(user)
+            with ui.element("div").classes("column-of-cards wide"):
+                user = UserPanel(view, user_id)
+                panels.append(user)
+                panels.append(LettersPanel(view))
             with ui.element("div").classes("column-of-cards"):
                 panels.append(ReviewPanel(view, lambda: user.user_id, user.choose))
                 panels.append(Moving(view, chosen))
                 panels.append(EmergingPanel(view))
                 panels.append(RatesPanel(view))
-        with ui.element("div").classes("grid"):
-            panels.append(LettersPanel(view))
 
     def refresh() -> None:
         now = time.time()

@@ -42,6 +42,7 @@ def run(settings: Settings) -> None:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         reading = asyncio.create_task(feed.run())
+        print(f"{url(settings)} until Ctrl-C", flush=True)
         yield
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)

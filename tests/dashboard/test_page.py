@@ -2,7 +2,12 @@
 
 import asyncio
 import json
+import os
 import re
+import signal
+import socket
+import subprocess
+import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +23,7 @@ from axe_playwright_python.sync_playwright import Axe
 from browsing import Demo, eventually
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from stream_app.broker.process import free_ports
 from stream_app.demo import corpus
 from stream_app.topics import LARGE
 
@@ -105,6 +111,11 @@ def ready(page: Page) -> None:
     """The figures are there, and the charts drawn."""
     expect(page.locator("[data-figure=users]")).to_have_text(re.compile(r"\d"))
     expect(page.locator("#moods svg path").first).to_be_attached()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def figure(page: Page, name: str) -> int:
@@ -262,6 +273,45 @@ def test_theme_and_language_are_chosen_and_kept(chromium: Browser, demo: Demo) -
         page.get_by_role("link", name="中文").click()
         expect(page.locator("h1")).to_have_text("实时反馈")
         assert page.locator("html").get_attribute("lang") == "zh-CN"
+
+
+def test_a_token_opens_the_page_and_nothing_else_does(chromium: Browser, demo: Demo) -> None:
+    (port,) = free_ports(1)
+    token = "a-token-of-the-tests"
+    address = f"http://127.0.0.1:{port}"
+    own = {
+        "BROKER": demo.broker, "FETCH_WAIT_MS": "100", "DASHBOARD_PORT": str(port),
+        "HTTP_TOKEN": token,
+    }  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stream_app.cli", "dashboard"],
+        env=dict(os.environ) | {f"STREAM_APP_{name}": value for name, value in own.items()},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"{address} until Ctrl-C\n"
+        tab = Opened(chromium, viewport=PHONE, locale="zh-CN")
+        with tab as page:
+            eventually("it listens", lambda: _listens(port))
+            page.goto(f"{address}/zh")
+            expect(page.locator("#moods")).to_have_count(0)
+            page.get_by_label("Token").fill("wrong")
+            page.get_by_role("button").click()
+            expect(page.get_by_role("alert")).to_be_visible()
+            page.get_by_label("Token").fill(token)
+            page.get_by_role("button").click()
+            ready(page)
+            # Its socket is let in too: the page lives.
+            expect(page.locator("[data-state=live]")).to_be_attached()
+            assert figure(page, "dead-letters") == len(stored(demo, "dead-letters"))
+            # The form itself is an answer of 401, which a browser tells its console.
+            tab.errors = [error for error in tab.errors if "401" not in error]
+    finally:
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=20)[0]
+    assert process.returncode == 0, said
+    assert token not in said
 
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])

@@ -49,7 +49,7 @@ class LettersPanel:
         self._view = view
         self._shown: tuple[bool, list[tuple[Cause, int]]] | None = None
         words = view.words
-        with card("letters", words("letters"), words("letters_note"), "full"):
+        with card("letters", words("letters"), words("letters_note")):
             self._unreadable = tag("p", "", "empty")
             self._body = ui.element("div").classes("scroll")
 

@@ -102,7 +102,9 @@ class Moving:
             row.now.classes(
                 add="negative" if worse else "positive", remove="positive" if worse else "negative"
             )
-            row.popularity.text = "" if standing is None else f"{standing.popularity:.1f}"
+            # Only items are bought and looked at.
+            item = standing if move.subject.startswith("item:") else None
+            row.popularity.text = "–" if item is None else f"{item.popularity:.1f}"
             row.surge.text = view.words("surge")
             row.surge.set_visibility(standing is not None and standing.surge)
 

@@ -12,7 +12,7 @@ from stream_app.dashboard.view import View, attribute, card, tag
 
 OFFERED = 500
 ITEMS = 8
-REVIEWS = 2
+REVIEWS = 3
 TOPICS = 6
 
 
@@ -23,7 +23,7 @@ class UserPanel:
         self._view = view
         self._shown: tuple[object, ...] = ()
         words = view.words
-        with card("user", words("user"), classes="wide"):
+        with card("user", words("user")):
             options = [user_id] if user_id else []
             self._user = ui.select(
                 options, value=user_id or None, label=words("user_pick"), with_input=True,
