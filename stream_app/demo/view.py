@@ -21,7 +21,7 @@ def draw(
     before: dict[str, Any] | None,
     after: dict[str, Any] | None,
     seconds: float,
-    page: str,
+    page: str = "",
 ) -> RenderableType:
     """Everything at a glance; `before` and `after`: the shown user's recommendations; `page`:
     where to see it in a browser."""
