@@ -51,7 +51,8 @@ def nothing(number: int, key: bytes) -> None:
 
 
 def test_a_review_without_topic_is_kept_for_discovery_and_signalled(pipeline: Pipeline) -> None:
-    result = pipeline.analyse([review(n, text) for n, text in enumerate(CATS)], nothing)
+    messages = [review(n, text) for n, text in enumerate(CATS)]
+    result = pipeline.analyse(messages, nothing)
     kept = [r for r in result.records if r.topic == "unmatched"]
     assert len(kept) == len(CATS)
     analyses = [json.loads(r.value or b"") for r in result.records if r.topic == "analyses"]
@@ -63,8 +64,8 @@ def test_a_review_without_topic_is_kept_for_discovery_and_signalled(pipeline: Pi
     (signal,) = [r for r in result.records if r.topic == "signals"]
     assert signal.key == b"emerging"
     assert len(schemas.decode(signal.value, Signals).entries) == len(CATS)
-    again = pipeline.analyse([review(n, text) for n, text in enumerate(CATS)], nothing)
-    assert again.records == result.records
+    # Delivered again it has the time that it had.
+    assert pipeline.analyse(messages, nothing).records == result.records
 
 
 def test_a_review_with_a_topic_is_not_but_for_its_words(pipeline: Pipeline) -> None:
