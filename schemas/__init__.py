@@ -2,6 +2,7 @@
 
 from schemas.codec import Invalid, decode, encode
 from schemas.records import (
+    Acknowledgement,
     Alert,
     Analysis,
     Behaviour,
@@ -24,6 +25,7 @@ from schemas.records import (
 )
 
 __all__ = [
+    "Acknowledgement",
     "Alert",
     "Analysis",
     "Behaviour",

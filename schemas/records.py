@@ -200,6 +200,15 @@ class Emerging(Struct, frozen=True):
     """Event times."""
 
 
+class Acknowledgement(Struct, frozen=True, omit_defaults=True):
+    """Somebody has seen an alert. The newest of an alert's counts."""
+
+    alert_id: Id
+    time: Time
+    withdrawn: bool = False
+    """The alert is open again."""
+
+
 class Trend(Struct, frozen=True, omit_defaults=True):
     """How a subject does in its newest window, and in those before it."""
 

@@ -16,16 +16,20 @@ COMPONENTS: tuple[Component, ...] = get_args(Component)
 
 INPUTS = tuple(spec.name for spec in TOPICS if spec.writer == "producers")
 PROMOTED = ("models",)
+ACKNOWLEDGED = ("acknowledgements",)
 # What a worker consumes, and what it reads whole.
 CONSUMED = (*INPUTS, "analyses", "signals")
 WHOLE = ("item-vectors", "trends", "unmatched", *PROMOTED)
-WRITTEN = tuple(spec.name for spec in TOPICS if spec.name not in (*INPUTS, *PROMOTED))
+WRITTEN = tuple(
+    spec.name for spec in TOPICS if spec.name not in (*INPUTS, *PROMOTED, *ACKNOWLEDGED)
+)
 READERS: dict[str, tuple[str, ...]] = {
     "alerts": ("alerts",),
-    "dashboard": ("analyses", "recommendations", "alerts", "trends"),
+    "dashboard": ("analyses", "recommendations", "alerts", "trends", *ACKNOWLEDGED),
     "auditor": ("dead-letters",),
 }
-"""What components read that do nothing else."""
+"""What the others read. Who gives the dashboard the auditor's rights too sees why letters died
+on it, and with the producer's can write reviews there."""
 
 
 class Acl(NamedTuple):
@@ -67,6 +71,8 @@ def _acls(settings: Settings, component: Component) -> Iterator[Acl]:
             yield Acl("Describe", "topic", name)
     else:
         yield from topics("Read", *READERS[component])
+        if component == "dashboard":
+            yield from topics("Write", *ACKNOWLEDGED)
 
 
 def command(settings: Settings, acl: Acl, principal: str) -> str:

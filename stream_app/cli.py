@@ -70,6 +70,7 @@ def main(
     stream-app worker                    process
     stream-app send reviews.jsonl        feed
     stream-app tail alerts               watch
+    stream-app dashboard                 watch in a browser
     """
     try:
         context.obj = settings_module.load(config, broker=broker, profile=profile)
@@ -345,16 +346,38 @@ def doctor(settings: Settings, as_json: bool) -> None:
 
 
 @main.command()
+@click.pass_obj
+@friendly
+def dashboard(settings: Settings) -> None:
+    """Serve a page that follows the output topics, until Ctrl-C.
+
+    It listens on loopback; elsewhere (STREAM_APP_DASHBOARD_HOST) it asks for the token that
+    STREAM_APP_HTTP_TOKEN holds.
+    """
+    try:
+        from stream_app.dashboard import serve
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            "the dashboard is not installed: pip install 'stream-app[dashboard]'"
+        ) from error
+    serve.run(settings)
+
+
+@main.command()
 @click.option("--once", is_flag=True, help="End when every input is accounted for.")
 @click.option("--json", "as_json", is_flag=True, help="No live view; one JSON object at the end.")
 @click.option("--kafka", is_flag=True, help="On Apache Kafka instead of the embedded broker.")
+@click.option("--dashboard/--no-dashboard", default=None,
+              help="Serve the page too. Default: in a terminal, if installed.")  # fmt: skip
 @click.pass_obj
 @friendly
-def demo(settings: Settings, once: bool, as_json: bool, kafka: bool) -> None:
+def demo(
+    settings: Settings, once: bool, as_json: bool, kafka: bool, dashboard: bool | None
+) -> None:
     """Broker, worker and a week of a shop's reviews, on this machine, live."""
     from stream_app.demo.run import run
 
-    raise SystemExit(run(settings, once=once, as_json=as_json, kafka=kafka))
+    raise SystemExit(run(settings, once=once, as_json=as_json, kafka=kafka, dashboard=dashboard))
 
 
 if __name__ == "__main__":

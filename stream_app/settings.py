@@ -74,6 +74,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     log_format: Literal["text", "json"] = "text"
     """JSON: one object a line."""
 
+    dashboard_host: str = "127.0.0.1"
+    """Where `stream-app dashboard` listens; beyond loopback only with STREAM_APP_HTTP_TOKEN set."""
+    dashboard_port: int = 8080
+    dashboard_hours: float = 24
+    """How far back the dashboard reads when it starts."""
+
     security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     sasl_username: str = ""

@@ -39,6 +39,14 @@ TOPICS: tuple[Spec, ...] = (
         "Each user's ranked items, with reasons.",
     ),
     Spec("alerts", schemas.Alert, "subject", "analyse, watch", False, "What needs a person now."),
+    Spec(
+        "acknowledgements",
+        schemas.Acknowledgement,
+        "alert_id",
+        "stream-app dashboard",
+        False,
+        "Alerts that somebody has seen.",
+    ),
     Spec("trends", schemas.Trend, "subject", "watch", True, "How each subject does."),
     Spec(
         "dead-letters",

@@ -83,15 +83,21 @@ PRODUCED = "produced"
 """Header of an analysis: the timestamp of its review's message, milliseconds."""
 
 
-def produced(message: Message) -> float:
-    """When the event entered the flow, seconds since the epoch; below 0: unknown."""
+def stamp(message: Message) -> float | None:
+    """When the review of an analysis entered the flow, seconds since the epoch; None: untold."""
     for name, value in message.headers:
         if name == PRODUCED:
             try:
                 return int(value or b"") / 1000
             except (ValueError, OverflowError):
                 break
-    return message.time
+    return None
+
+
+def produced(message: Message) -> float:
+    """When the event entered the flow, seconds since the epoch; below 0: unknown."""
+    told = stamp(message)
+    return message.time if told is None else told
 
 
 def carried(headers: Headers) -> Headers:

@@ -84,6 +84,7 @@ class Shell:
         self._ready = ready
         self._gather = gather
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._deliveries: set[asyncio.Task[None]] = set()
 
     async def run(self, stream: Any) -> None:
         """The body of a Faust agent. Faust cancels and restarts it when partitions move, after
@@ -119,12 +120,28 @@ class Shell:
         return self._table is not None and await self._table.look()
 
     async def deliver(self, result: Result) -> None:
-        """Send everything; returns when it is stored. State goes last: should this worker have
-        lost a partition, the owner sees its state come late, and sends outputs of its keys again.
-        """
+        """Send everything; returns when it is stored. Begun, it goes on when partitions move and
+        the run that waits for it is cancelled: outputs never come without their state."""
+        task = asyncio.create_task(self._deliver(result))
+        self._deliveries.add(task)
+        task.add_done_callback(self._delivered)
+        await asyncio.shield(task)
+
+    async def settled(self) -> None:
+        """Wait for what the last run has begun to deliver."""
+        await asyncio.gather(*self._deliveries)
+
+    async def _deliver(self, result: Result) -> None:
+        """State goes last: should this worker have lost a partition, the owner sees its state
+        come late, and sends outputs of its keys again."""
         await self._outbox.deliver(result.records)
         if self._table is not None:
             await self._table.store(result.states)
+
+    def _delivered(self, task: asyncio.Task[None]) -> None:
+        self._deliveries.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            die(self.name, error)
 
 
 def _no_table(partition: int, key: bytes) -> bytes | None:
@@ -148,6 +165,7 @@ class _Run:
 
     async def run(self) -> None:
         await self._shell._outbox.start()
+        await self._shell.settled()
         if self._shell._ready is not None:
             await self._shell._ready()
         dispatcher = self._spawn(self._dispatch())

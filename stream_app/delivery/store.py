@@ -14,6 +14,9 @@ from stream_app.delivery.ownership import OWNER, token
 
 log = logging.getLogger(__name__)
 
+BROKEN = "BROKEN"
+"""File in a partition's folder that was found corrupt while in use."""
+
 
 class Store(rocksdb.Store):  # type: ignore[misc]
     """Each partition is a RocksDB of its own, restored from the changelog where it is missing."""
@@ -41,7 +44,9 @@ class Store(rocksdb.Store):  # type: ignore[misc]
         try:
             value: bytes | None = self._db_for_partition(partition).get(key)
         except Exception as error:
-            self._discard(partition, error)
+            if "Corruption" in str(error):
+                # It is in use: whoever opens it next restores it.
+                (self.partition_path(partition) / BROKEN).touch()
             raise
         return value
 
@@ -93,6 +98,8 @@ class Store(rocksdb.Store):  # type: ignore[misc]
     def _check_files(self, path: Path) -> None:
         """A manifest that lost its end opens without a word, and without the tables it no longer
         names, while the log still brings the newest offset."""
+        if (path / BROKEN).exists():
+            raise OSError("Corruption: found when it was read")
         found = {file.name for file in path.glob("*.sst")}
         if not found:
             return
@@ -108,6 +115,4 @@ class Store(rocksdb.Store):  # type: ignore[misc]
         if "Corruption" not in str(error):
             raise error
         log.error("table partition %s is restored from its changelog: %s", partition, error)
-        if (database := self._dbs.pop(partition, None)) is not None:
-            database.close()
         shutil.rmtree(self.partition_path(partition))

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -19,7 +20,7 @@ from stream_app import topics
 from stream_app.broker import Broker, BrokerError
 from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.broker.kafka import KafkaCluster
-from stream_app.broker.process import end, spawn
+from stream_app.broker.process import LOOPBACK, end, free_ports, require_free, spawn
 from stream_app.demo import corpus
 from stream_app.demo.account import Account, Place
 from stream_app.demo.view import draw
@@ -35,9 +36,19 @@ when no output has come for so long."""
 LIMIT_SECONDS = 180
 
 
-def run(settings: Settings, *, once: bool, as_json: bool, kafka: bool) -> int:
-    """Play the demo; exit code 0 only if every input is accounted for. Raises BrokerError."""
+def run(
+    settings: Settings, *, once: bool, as_json: bool, kafka: bool, dashboard: bool | None
+) -> int:
+    """Play the demo; exit code 0 only if every input is accounted for. Raises BrokerError.
+
+    `dashboard`: serve the page as well and, unless `once`, stay for it; None: if a person watches
+    and it is installed.
+    """
     broker: Broker = KafkaCluster() if kafka else EmbeddedBroker()
+    console = Console(highlight=False)
+    stay = not once and not as_json and (console.is_terminal or bool(dashboard))
+    if dashboard is None:
+        dashboard = stay and find_spec("nicegui") is not None
     with tempfile.TemporaryDirectory(prefix="stream-app-demo-") as folder, broker:
         settings = msgspec.structs.replace(
             settings,
@@ -46,43 +57,68 @@ def run(settings: Settings, *, once: bool, as_json: bool, kafka: bool) -> int:
             idempotent=kafka,
             fetch_wait_ms=100,
             session_timeout=6.0,
+            dashboard_host=LOOPBACK,
+            dashboard_port=_free(settings.dashboard_port),
         )
         asyncio.run(topics.create(settings))
-        log = Path(folder) / "worker.log"
-        worker = _worker(settings, log)
+        commands = ("worker", "dashboard") if dashboard else ("worker",)
+        children: dict[str, Child] = {}
         try:
-            return asyncio.run(_Demo(settings, worker, log, once, as_json).play())
+            for name in commands:
+                children[name] = _child(settings, name, Path(folder) / f"{name}.log")
+            return asyncio.run(_Demo(settings, children, console, stay, as_json).play())
         except KeyboardInterrupt:
             return 0
         finally:
-            end([worker], grace=5)
+            end([child.process for child in children.values()], grace=5)
 
 
-def _worker(settings: Settings, log: Path) -> "subprocess.Popen[bytes]":
+def _free(port: int) -> int:
+    """The port, or where it is taken another."""
+    try:
+        require_free(port)
+    except BrokerError:
+        (port,) = free_ports(1)
+    return port
+
+
+class Child(NamedTuple):
+    """A command of ours that runs beside the demo."""
+
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+
+def _child(settings: Settings, command: str, log: Path) -> Child:
     defaults = msgspec.structs.asdict(Settings())
     environment = dict(os.environ) | {
         PREFIX + name.upper(): str(value)
         for name, value in msgspec.structs.asdict(settings).items()
         if value != defaults[name]
     }
-    return spawn([sys.executable, "-m", "stream_app.cli", "worker"], log, environment)
+    process = spawn([sys.executable, "-m", "stream_app.cli", command], log, environment)
+    return Child(process, log)
 
 
 class _Demo:
     def __init__(
         self,
         settings: Settings,
-        worker: "subprocess.Popen[bytes]",
-        log: Path,
-        once: bool,
+        children: dict[str, Child],
+        console: Console,
+        stay: bool,
         as_json: bool,
     ) -> None:
         self._settings = settings
-        self._worker = worker
-        self._log = log
-        self._once = once
+        self._children = children
+        self._console = console
+        self._stay = stay
         self._as_json = as_json
-        self._console = Console(highlight=False)
+        self._page = (
+            f"http://{settings.dashboard_host}:{settings.dashboard_port}/?user={corpus.SHOWN_USER}"
+            if "dashboard" in children
+            else ""
+        )
         self._account = Account()
         self._start = time.monotonic()
         self._last = self._start
@@ -91,6 +127,8 @@ class _Demo:
 
     async def play(self) -> int:
         watched = not self._as_json and self._console.is_terminal
+        if self._page and not watched:
+            Console(stderr=self._as_json).print(self._page, soft_wrap=True)
         reader = asyncio.create_task(self._read())
         feeder = asyncio.create_task(self._feed(FED_SECONDS if watched else 0))
         try:
@@ -113,34 +151,36 @@ class _Demo:
         return 1 if summary["unaccounted"] else 0
 
     def _draw(self) -> Any:
-        return draw(self._account, self._before, self._after, time.monotonic() - self._start)
+        seconds = time.monotonic() - self._start
+        return draw(self._account, self._before, self._after, seconds, self._page)
 
     async def _wait(
         self, reader: "asyncio.Task[None]", feeder: "asyncio.Task[None]", live: Live | None
     ) -> None:
-        """Until everything is accounted for and quiet; then for ever, if a person watches on."""
-        stay = live is not None and not self._once
+        """Until everything is accounted for and quiet; then for ever, if somebody watches on."""
         told = False
         while True:
             for task in (reader, feeder):
                 if task.done() and task.exception() is not None:
                     raise BrokerError(f"the demo's broker failed: {task.exception()}")
-            if self._worker.poll() is not None:
-                raise BrokerError(f"the worker ended: {_last_line(self._log)}")
+            for name, child in self._children.items():
+                if child.process.poll() is not None:
+                    raise BrokerError(f"the {name} ended: {_last_line(child.log)}")
             if live is not None:
                 live.update(self._draw())
             quiet = time.monotonic() - self._last > QUIET_SECONDS
             if feeder.done() and quiet and not self._account.open():
-                if not stay:
+                if not self._stay:
                     return
                 if not told:
                     told = True
                     self._console.print(
                         "Everything is accounted for. The broker goes on until Ctrl-C; try "
                         f"`stream-app --broker {self._settings.broker} tail alerts "
-                        "--from-beginning`."
+                        "--from-beginning`.",
+                        soft_wrap=True,
                     )
-            elif not stay and time.monotonic() - self._start > LIMIT_SECONDS:
+            elif not self._stay and time.monotonic() - self._start > LIMIT_SECONDS:
                 return
             await asyncio.sleep(0.2)
 

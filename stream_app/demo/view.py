@@ -17,9 +17,14 @@ SHOWN = 6
 
 
 def draw(
-    account: Account, before: dict[str, Any] | None, after: dict[str, Any] | None, seconds: float
+    account: Account,
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
+    seconds: float,
+    page: str = "",
 ) -> RenderableType:
-    """Everything at a glance; `before` and `after`: the shown user's recommendations."""
+    """Everything at a glance; `before` and `after`: the shown user's recommendations; `page`:
+    where to see it in a browser."""
     done = len(account.sent) - len(account.open())
     moods = Counter(analysis["sentiment"] for analysis in account.analyses.values())
     head = (
@@ -28,7 +33,7 @@ def draw(
         + "  ".join(f"[{colour}]{mood} {moods[mood]}[/]" for mood, colour in COLOURS.items())
     )
     return Group(
-        Panel(head, title="stream-app"),
+        Panel(head, title="stream-app", subtitle=page or None),
         Panel(_alerts(account), title=f"alerts ({len(account.alerts)})"),
         Columns(
             [

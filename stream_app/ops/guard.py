@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from aiohttp import web
 
-from stream_app.settings import Settings, SettingsError
+from stream_app.settings import SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -39,35 +39,47 @@ class Guard:
             )
         self._digest = _digest(token) if token else None
 
+    @property
+    def asks(self) -> bool:
+        """Whether it wants a token."""
+        return self._digest is not None
+
+    def knows(self, token: str) -> bool:
+        """Whether that is the token; takes as long for every wrong one."""
+        # Digests are of one length, so that the time tells nothing, not even that of the token.
+        return self._digest is None or hmac.compare_digest(_digest(token), self._digest)
+
+    def cookie(self, name: str) -> str:
+        """What a page of that name may keep instead of the token, which does not follow from it."""
+        return hmac.new(self._digest or b"", name.encode(), sha256).hexdigest()
+
     def allowed(self, authorization: str | None) -> bool:
         """Whether an `Authorization` header, None where there is none, is enough."""
         if self._digest is None:
             return True
         scheme, _, given = (authorization or "").partition(" ")
-        # Digests are of one length, so that the time tells nothing, not even that of the token.
-        same = hmac.compare_digest(_digest(given.strip()), self._digest)
-        return scheme.lower() == "bearer" and same
+        return self.knows(given.strip()) and scheme.lower() == "bearer"
 
 
 def _digest(text: str) -> bytes:
     return sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 
-def for_host(settings: Settings) -> Guard:
-    """The guard of what listens at `http_host`; raises SettingsError where the host can be
-    reached from outside and no token is set."""
-    if not settings.http_token and not is_loopback(settings.http_host or LOOPBACK):
+def for_host(host: str, token: str) -> Guard:
+    """The guard of what listens at a host; raises SettingsError where it can be reached from
+    outside and there is no token."""
+    if not token and not is_loopback(host):
         raise SettingsError(
-            f"http_host {settings.http_host} can be reached from outside: "
+            f"{host} can be reached from outside: "
             "set STREAM_APP_HTTP_TOKEN, for instance to what `openssl rand -hex 32` prints"
         )
-    return Guard(settings.http_token)
+    return Guard(token)
 
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches it. A name other than localhost counts as outside."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
 

@@ -39,7 +39,8 @@ def listen(settings: Settings) -> Listening | None:
     """Bind to `http_host` and `http_port`, if there is one; raises SettingsError."""
     if not settings.http_port:
         return None
-    guard, host = guards.for_host(settings), settings.http_host or LOOPBACK
+    host = settings.http_host or LOOPBACK
+    guard = guards.for_host(host, settings.http_token)
     try:
         bound = socket.create_server(
             (host, settings.http_port),

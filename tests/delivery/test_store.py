@@ -59,10 +59,12 @@ def test_a_broken_folder_never_gives_half_of_the_state(
     try:
         left = sum(again.read(0, key) is not None for key in keys)
     except Exception as error:
-        # Found only when it is read: the worker ends, and the folder is gone for the next one.
+        # Found only when it is read: the worker ends, and the next one starts from nothing.
         assert "Corruption" in str(error)
-        assert not folder.exists()
-        return
+        again._dbs.pop(0).close()
+        again = opened(tmp_path)
+        assert again.read(0, keys[0]) is None
+        left = 0
     assert left in (0, RECORDS)
     assert again.next_offset(0) == left
 

@@ -32,6 +32,8 @@ PROMPT = 2.0
 """An input answered within these seconds was not delayed."""
 RECOVERY = 150.0
 """Seconds within which everything must be committed again."""
+REPAIR = 15.0
+"""Seconds within which stale outputs must be replaced."""
 REFUSED = b"refused by a model that fails"
 
 
@@ -161,7 +163,15 @@ class Scene:
         fresh = self._witness.fresh
         self._witness.fresh = []
         await asyncio.to_thread(self._follow, fresh, failing)
-        wrong = self._lost(fresh) + await asyncio.to_thread(self._unequal)
+        wrong = self._lost(fresh)
+        # Outputs that a worker sent too late are sent again when the owner sees it.
+        deadline = time.monotonic() + REPAIR
+        while differ := await asyncio.to_thread(self._unequal):
+            if time.monotonic() > deadline:
+                wrong += differ
+                break
+            await asyncio.sleep(1.0)
+            await self._witness.look()
         return Outcome(name, len(fresh), self._recovery(fresh, begun), wrong)
 
     def exits(self) -> dict[str, list[int]]:

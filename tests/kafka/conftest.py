@@ -1,7 +1,7 @@
 """One secured node of Apache Kafka, its topics, and a user for each component."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 import trustme
@@ -85,6 +85,12 @@ def as_user(secured: Secured) -> As:
     for app in ("guarded", "job", "leaks"):
         asyncio.run(_prepared(settings, app))
     return settings
+
+
+@pytest.fixture
+def allow(as_user: As) -> Callable[[Acl, str], Awaitable[None]]:
+    """Gives a user one more right."""
+    return lambda acl, user: grant(as_user("admin"), acl, user)
 
 
 async def _prepared(settings: As, app: str) -> None:

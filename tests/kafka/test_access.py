@@ -1,5 +1,6 @@
 """Each component can do its work with the rights of the table, and nothing else."""
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -20,9 +21,14 @@ from click.testing import CliRunner
 from workers import WorkerProcess, read_all, until
 
 from stream_app import access
+from stream_app.access import Acl
+from stream_app.broker import BrokerError
 from stream_app.broker.process import free_ports
 from stream_app.cli import main
+from stream_app.dashboard.desk import Desk
+from stream_app.dashboard.feed import Feed
 from stream_app.settings import Settings, security
+from stream_app.text.mask import Masker
 from stream_app.topics import TABLES, TOPICS, changelog, full_name
 
 As = Callable[..., Settings]
@@ -178,3 +184,27 @@ def test_the_commands_are_printed() -> None:
         "kafka-acls.sh --bootstrap-server 127.0.0.1:9092 --add --allow-principal User:pager "
         "--operation Read --topic alerts"
     ]
+
+
+async def test_a_dashboard_with_least_rights_leaves_out_what_it_may_not(
+    as_user: As, allow: Callable[..., Awaitable[None]]
+) -> None:
+    settings = as_user("dashboard", "job")
+    # It may know of the dead letters, and still not read them.
+    await allow(Acl("Describe", "topic", "job.dead-letters"), "dashboard")
+    feed, desk = Feed(settings, Masker()), Desk(settings)
+    reading = asyncio.create_task(feed.run())
+    try:
+        await desk.acknowledge("severe:r1")
+
+        async def told() -> bool:
+            return feed.live and feed.board.acknowledged("severe:r1")
+
+        await until(told, 30, "the acknowledgement is read")
+        assert not feed.reads("dead-letters")
+        assert "reviews" not in feed.known
+    finally:
+        reading.cancel()
+        await desk.stop()
+    with pytest.raises(BrokerError, match="stream-app acls dashboard"):
+        await Feed(as_user("auditor", "job"), Masker()).check()

@@ -1,0 +1,137 @@
+"""The page, in two languages."""
+
+import time
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from fastapi import Request
+from fastapi.responses import RedirectResponse
+from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
+
+from stream_app.dashboard.desk import Desk
+from stream_app.dashboard.feed import Feed
+from stream_app.dashboard.panels.alerts import Alerts
+from stream_app.dashboard.panels.figures import Figures
+from stream_app.dashboard.panels.findings import EmergingPanel, LettersPanel
+from stream_app.dashboard.panels.moods import Chosen, MoodsPanel, Moving
+from stream_app.dashboard.panels.rates import RatesPanel
+from stream_app.dashboard.panels.review import ReviewPanel
+from stream_app.dashboard.panels.user import UserPanel
+from stream_app.dashboard.view import Panel, View, attribute, tag
+from stream_app.dashboard.words import Language, Words
+from stream_app.profiles import Profile
+
+EVERY = 0.5
+"""Seconds between two looks at the board."""
+THEMES: dict[str, bool | None] = {"auto": None, "light": False, "dark": True}
+ICONS = {"auto": "contrast", "light": "light_mode", "dark": "dark_mode"}
+STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+YEAR = 365 * 86_400
+
+
+def add_pages(feed: Feed, desk: Desk, profile: Profile) -> None:
+    """`/en`, `/zh`, and `/`, which leads to the one that the browser asks for."""
+
+    @ui.page("/")
+    def root(request: Request) -> RedirectResponse:
+        asked = request.headers.get("accept-language", "").lower()
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(("/zh" if asked.startswith("zh") else "/en") + query)
+
+    @ui.page("/en", language="en-US", dark=None, title="stream-app")
+    def english(request: Request, user: str = "") -> None:
+        build(View(feed, desk, Words("en"), profile), _theme(request), user)
+
+    @ui.page("/zh", language="zh-CN", dark=None, title="stream-app")
+    def chinese(request: Request, user: str = "") -> None:
+        build(View(feed, desk, Words("zh"), profile), _theme(request), user)
+
+
+def build(view: View, theme: str, user_id: str) -> None:
+    """One open page, which follows the board until it is closed."""
+    ui.add_css(STYLE)
+    words = view.words
+    with ui.header(fixed=False).classes("top"):
+        attribute(tag("a", words("skip"), "skip"), "href", "#main")
+        since, status = _header(view, theme)
+    chosen = Chosen()
+    panels: list[Panel] = []
+    # The layout around it is the main landmark.
+    with attribute(ui.element("div"), "id", "main"):
+        panels.append(Figures(view))
+        with ui.element("div").classes("grid stretch"):
+            panels.append(MoodsPanel(view, chosen))
+            panels.append(Alerts(view))
+        with ui.element("div").classes("grid"):
+            with ui.element("div").classes("column-of-cards wide"):
+                user = UserPanel(view, user_id)
+                panels.append(user)
+                panels.append(LettersPanel(view))
+            with ui.element("div").classes("column-of-cards"):
+                panels.append(ReviewPanel(view, lambda: user.user_id, user.choose))
+                panels.append(Moving(view, chosen))
+                panels.append(EmergingPanel(view))
+                panels.append(RatesPanel(view))
+
+    def refresh() -> None:
+        now = time.time()
+        since.text = f"stream-app · {view.profile.name} · {_since(view)}"
+        _tell(view, status)
+        for panel in panels:
+            panel.refresh(now)
+
+    refresh()
+    ui.timer(EVERY, refresh)
+
+
+def _header(view: View, theme: str) -> tuple[TextElement, TextElement]:
+    words = view.words
+    other: Language = "en" if words.language == "zh" else "zh"
+    dark = ui.dark_mode(THEMES[theme])
+
+    def paint(name: str) -> None:
+        dark.value = THEMES[name]
+        for other, button in buttons.items():
+            attribute(button, "aria-pressed", str(other == name).lower())
+        ui.run_javascript(f"document.cookie='theme={name};path=/;max-age={YEAR};samesite=strict'")
+
+    with ui.element("div").classes("brand"):
+        tag("h1", words("title"))
+        since = tag("p", "", "note")
+    status = tag("p", "", "status")
+    attribute(status, "role", "status")
+    with attribute(ui.element("nav").classes("tools"), "aria-label", words("theme")):
+        buttons: dict[str, ui.element] = {}
+        for name, icon in ICONS.items():
+            button = ui.button(icon=icon, on_click=partial(paint, name)).props("flat round")
+            label = f"{words('theme')}: {words(f'theme_{name}')}"
+            attribute(attribute(button, "aria-label", label), "title", label)
+            buttons[name] = attribute(button, "aria-pressed", str(name == theme).lower())
+        link = tag("a", words("other_language"), "language")
+        attribute(attribute(link, "href", f"/{other}"), "hreflang", other)
+        attribute(link, "lang", other)
+    return since, status
+
+
+def _since(view: View) -> str:
+    began = datetime.fromtimestamp(view.feed.since, UTC)
+    return view.words("since", time=began.strftime("%m-%d %H:%M UTC"))
+
+
+def _tell(view: View, status: TextElement) -> None:
+    feed, words = view.feed, view.words
+    if not feed.live:
+        state, text = "silent", words("silent")
+    elif feed.behind > 1000:
+        state, text = "reading", words("reading", n=f"{feed.behind:,}")
+    else:
+        state, text = "live", words("live")
+    status.text = text
+    attribute(status, "data-state", state)
+
+
+def _theme(request: Request) -> str:
+    theme = request.cookies.get("theme", "")
+    return theme if theme in THEMES else "auto"

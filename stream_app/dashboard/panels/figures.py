@@ -1,0 +1,90 @@
+"""The row of figures at the top."""
+
+from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
+
+from stream_app.dashboard import words as units
+from stream_app.dashboard.moods import ORDER
+from stream_app.dashboard.people import USERS
+from stream_app.dashboard.view import View, attribute, tag
+
+SIGNS = {"negative": "▼", "neutral": "●", "positive": "▲"}
+
+
+class Figures:
+    """Counts, rates and latency."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        words = view.words
+        with ui.element("section").classes("figures") as section:
+            attribute(section, "aria-label", words("figures"))
+            self._reviews = _figure("analyses", words("reviews"))
+            self._latency = _figure("latency", words("latency"))
+            with ui.element("div").classes("card figure"):
+                tag("h2", words("sentiment"), "label")
+                with ui.element("div").classes("bar") as bar:
+                    attribute(bar, "aria-hidden", "true")
+                    self._shares = {m: ui.element("span").classes(m) for m in ORDER}
+                with ui.element("ul").classes("moods"):
+                    self._moods = {mood: _mood(view, mood) for mood in ORDER}
+            self._alerts = _figure("alerts-open", words("alerts_open"))
+            self._lists = _figure("users", words("lists"))
+            self._dead = _figure("dead-letters", words("dead"))
+
+    def refresh(self, now: float) -> None:
+        """Show the counts."""
+        board, words = self._view.board, self._view.words
+        rates = {name: units.rate(rates.rate(now)) for name, rates in board.rates.items()}
+        _show(
+            self._reviews, f"{board.reviews:,}",
+            words("per_second", rate=rates["analyses"])
+            + (" · " + words("masked", n=f"{board.masked:,}") if board.masked else ""),
+        )  # fmt: skip
+        analysed, refreshed = board.analysed.quantiles(now), board.refreshed.quantiles(now)
+        if analysed is None:
+            _show(self._latency, "–", words("latency_none"))
+        else:
+            listed = "–" if refreshed is None else units.seconds(refreshed.median)
+            note = words("latency_note", high=units.seconds(analysed.high), list=listed)
+            _show(self._latency, units.seconds(analysed.median), note)
+        for mood, label in self._moods.items():
+            label.text = f"{board.sentiments[mood]:,}"
+            share = board.sentiments[mood] / max(board.reviews, 1)
+            self._shares[mood].style(f"width: {share:.1%}")
+        surges = sum(standing.surge for standing in board.standings.values())
+        _show(
+            self._alerts, f"{len(board.open_alerts()):,}",
+            words("alerts_note", total=f"{board.alerted:,}", surges=surges),
+        )  # fmt: skip
+        full = "+" if len(board.people) >= USERS else ""
+        _show(
+            self._lists, f"{len(board.people):,}{full}",
+            words("per_second_lists", rate=rates["recommendations"]),
+        )  # fmt: skip
+        if self._view.feed.reads("dead-letters"):
+            note = words("per_second", rate=rates["dead-letters"])
+            _show(self._dead, f"{board.letters.total:,}", note)
+        else:
+            _show(self._dead, "–", words("not_allowed"))
+
+
+def _figure(key: str, label: str) -> tuple[TextElement, TextElement]:
+    with ui.element("div").classes("card figure"):
+        tag("h2", label, "label")
+        value = tag("p", "–", "value")
+        attribute(value, "data-figure", key)
+        return value, tag("p", "", "note")
+
+
+def _mood(view: View, mood: str) -> TextElement:
+    with ui.element("li").classes(f"mood {mood}"):
+        tag("span", SIGNS[mood], "sign").props("aria-hidden=true")
+        count = tag("span", "0", "count")
+        attribute(count, "data-figure", mood)
+        tag("span", view.words(mood))
+        return count
+
+
+def _show(figure: tuple[TextElement, TextElement], value: str, note: str) -> None:
+    figure[0].text, figure[1].text = value, note

@@ -1,0 +1,21 @@
+"""What the tests of the page share."""
+
+import time
+from typing import Any, NamedTuple
+
+
+class Demo(NamedTuple):
+    """A demo that has played its week and goes on."""
+
+    url: str
+    broker: str
+
+
+def eventually(what: str, check: Any, seconds: float = 30.0) -> Any:
+    """The first true answer of `check`; fails after `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        if found := check():
+            return found
+        assert time.monotonic() < end, f"not in {seconds:g} s: {what}"
+        time.sleep(0.05)
