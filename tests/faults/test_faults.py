@@ -23,7 +23,7 @@ from stream_app.broker.kafka import KafkaCluster, KafkaUnavailable
 
 GENTLE = ("bundle swapped", "model slow", "model failing")
 """No kill, freeze or cut: three times each, whatever `--strikes` says."""
-SHORT = ("worker killed, state truncated", "worker frozen", "broker killed", "worker cut off")
+SHORT = ("worker killed, state truncated", "worker frozen", "broker killed")
 
 
 @pytest.fixture
