@@ -52,7 +52,7 @@ def test_the_fixtures_hold_the_versions_that_are_read() -> None:
 def test_every_message_is_read(kept: Kept) -> None:
     messages = [*kept.outputs[False], *kept.outputs[True]]
     assert {one.topic for one in messages} == {
-        spec.name for spec in TOPICS if spec.writer not in ("producers", "dashboard")
+        spec.name for spec in TOPICS if spec.writer not in ("producers", "stream-app dashboard")
     }
     for one in messages:
         kind = BY_NAME[one.topic].record
