@@ -43,6 +43,8 @@ class Outbox:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
+        self.stopped = False
+        """Whether the worker is ending: what it still has to send comes again."""
 
     async def start(self) -> None:
         """Connect, once however often it is called. Must run on the loop that will send."""
@@ -63,6 +65,7 @@ class Outbox:
 
     async def stop(self) -> None:
         """Send what is queued and disconnect."""
+        self.stopped = True
         if self._producer is not None:
             await self._producer.stop()
             self._producer = None

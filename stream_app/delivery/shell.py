@@ -140,8 +140,9 @@ class Shell:
 
     def _delivered(self, task: asyncio.Task[None]) -> None:
         self._deliveries.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            die(self.name, error)
+        if task.cancelled() or (error := task.exception()) is None or self._outbox.stopped:
+            return
+        die(self.name, error)
 
 
 def _no_table(partition: int, key: bytes) -> bytes | None:
@@ -185,7 +186,9 @@ class _Run:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if not self._shell._outbox.stopped:
             die(self._shell.name, error)
 
     async def _put(self, event: Any) -> None:

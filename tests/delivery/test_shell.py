@@ -47,6 +47,8 @@ class Stream:
 class Sent:
     """An outbox that notes deliveries, the first of each batch late."""
 
+    stopped = False
+
     def __init__(self, log: list[tuple[str, int]]) -> None:
         self._log = log
 

