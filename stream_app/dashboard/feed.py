@@ -12,9 +12,10 @@ from stream_app import topics
 from stream_app.broker import BrokerError
 from stream_app.dashboard.board import Board
 from stream_app.delivery.message import Message
-from stream_app.settings import Settings, security
+from stream_app.delivery.reader import reader
+from stream_app.settings import Settings
 from stream_app.text.mask import Masker
-from stream_app.topics import BY_NAME, LARGE, full_name
+from stream_app.topics import BY_NAME, full_name
 
 log = logging.getLogger(__name__)
 
@@ -81,14 +82,7 @@ class Feed:
                 await asyncio.sleep(AGAIN)
 
     async def _read(self, counts: dict[str, int]) -> None:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.broker,
-            fetch_max_wait_ms=self._settings.fetch_wait_ms,
-            max_partition_fetch_bytes=LARGE,
-            **security(self._settings),
-        )
-        await consumer.start()
-        try:
+        async with reader(self._settings) as consumer:
             names = {full_name(self._settings, name): name for name in counts}
             partitions = [
                 TopicPartition(full, number)
@@ -108,8 +102,6 @@ class Feed:
                     self.board.take(_message(message, names), time.time())
                 await self._look(consumer, partitions)
                 await asyncio.sleep(0)  # the page's turn
-        finally:
-            await consumer.stop()
 
     async def _seek(
         self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition], names: dict[str, str]

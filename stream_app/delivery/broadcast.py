@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from stream_app.settings import Settings, security
-from stream_app.topics import LARGE, full_name
+from stream_app.delivery.reader import reader
+from stream_app.settings import Settings
+from stream_app.topics import full_name
 
 BREATH = 0.05
 """Seconds between two readings: each costs the more the less it brings."""
@@ -24,21 +25,12 @@ async def whole(
 
     Raises KafkaError.
     """
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.broker,
-        fetch_max_wait_ms=settings.fetch_wait_ms,
-        max_partition_fetch_bytes=LARGE,
-        **security(settings),
-    )
-    await consumer.start()
-    try:
+    async with reader(settings) as consumer:
         name = full_name(settings, topic)
         partitions = [TopicPartition(name, number) for number in range(settings.partitions)]
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         yield consumer, await consumer.end_offsets(partitions)
-    finally:
-        await consumer.stop()
 
 
 class Broadcast:

@@ -15,10 +15,10 @@ Apache Kafka fences transactions in the same way (KIP-98); Faust's do not hold (
 
 from collections.abc import Iterable, Mapping
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
-from stream_app.settings import Settings, security
-from stream_app.topics import LARGE
+from stream_app.delivery.reader import reader
+from stream_app.settings import Settings
 
 TOKEN = "token"
 """Header of a changelog record: its writer's token, in decimal."""
@@ -37,14 +37,7 @@ def token(headers: Iterable[tuple[str, bytes]]) -> int:
 
 async def beyond(settings: Settings, first: Mapping[TopicPartition, int]) -> list[ConsumerRecord]:
     """The records of partitions from an offset to where each ends now. Raises KafkaError."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.broker,
-        fetch_max_wait_ms=settings.fetch_wait_ms,
-        max_partition_fetch_bytes=LARGE,
-        **security(settings),
-    )
-    await consumer.start()
-    try:
+    async with reader(settings) as consumer:
         ends = await consumer.end_offsets(list(first))
         behind = {tp for tp, offset in first.items() if offset < ends[tp]}
         found: list[ConsumerRecord] = []
@@ -58,5 +51,3 @@ async def beyond(settings: Settings, first: Mapping[TopicPartition, int]) -> lis
             for records in (await consumer.getmany(timeout_ms=settings.fetch_wait_ms)).values():
                 found.extend(records)
         return found
-    finally:
-        await consumer.stop()

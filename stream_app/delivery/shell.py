@@ -140,6 +140,10 @@ class Shell:
 
     def _delivered(self, task: asyncio.Task[None]) -> None:
         self._deliveries.discard(task)
+        self.check(task)
+
+    def check(self, task: asyncio.Task[None]) -> None:
+        """End the process if a task has failed, unless the worker is ending anyway."""
         if task.cancelled() or (error := task.exception()) is None or self._outbox.stopped:
             return
         die(self.name, error)
@@ -186,10 +190,7 @@ class _Run:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if task.cancelled() or (error := task.exception()) is None:
-            return
-        if not self._shell._outbox.stopped:
-            die(self._shell.name, error)
+        self._shell.check(task)
 
     async def _put(self, event: Any) -> None:
         while len(self._buffer) >= 2 * self._shell._rows or self._buffered >= 2 * self._shell._size:
@@ -258,14 +259,12 @@ class _Run:
 
     def _message(self, message: Any) -> Message:
         topic = message.topic.removeprefix(self._shell._prefix)
-        headers = message.headers or ()
-        pairs = headers.items() if hasattr(headers, "items") else headers
         return Message(
             topic,
             message.partition,
             message.offset,
             message.key,
             message.value,
-            tuple(pairs),
+            tuple(message.headers or ()),
             message.timestamp,
         )

@@ -72,8 +72,7 @@ class Store(rocksdb.Store):  # type: ignore[misc]
         batch = rocksdict.WriteBatch(raw_mode=True)
         highest = self.token(partition)
         for record in records:
-            headers = record.headers or ()
-            its = token(headers.items() if hasattr(headers, "items") else headers)
+            its = token(record.headers or ())
             if its < highest:
                 self.doubtful[partition].add(record.key)
                 continue

@@ -41,7 +41,7 @@ MUTATIONS = (
     ),
     Mutation(
         1, "a failing batch leaves the worker running", "stream_app/delivery/shell.py",
-        "            die(self._shell.name, error)", "            log.error(error)",
+        "        die(self.name, error)", "        log.error(error)",
         "tests/delivery/test_shell.py",
     ),
     Mutation(
