@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -19,7 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from stream_app import topics
 from stream_app.delivery.message import Record
 from stream_app.sending import send_all
-from stream_app.settings import PREFIX, Settings
+from stream_app.settings import Settings, environment
 from stream_app.topics import full_name
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -130,17 +131,12 @@ class Run:
 
     def start(self, data_dir: str) -> None:
         """Start the worker."""
-        given = {
-            "BROKER": self.settings.broker,
-            "APP": self.settings.app,
-            "PREFIX": self.settings.prefix,
-            "IDEMPOTENT": str(self.settings.idempotent).lower(),
-            "DATA_DIR": data_dir,
-        }
-        environment = os.environ | {PREFIX + name: value for name, value in given.items()}
+        own = msgspec.structs.replace(self.settings, data_dir=data_dir)
         command = [sys.executable, "-m", "bench.worker", self.agents]
         # Faust draws a spinner on stdout.
-        self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command, env=os.environ | environment(own), stdout=subprocess.DEVNULL
+        )
 
     async def finish(self, reviews: int) -> None:
         """Sample until every analysis is stored and all that the agents read is committed."""

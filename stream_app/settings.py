@@ -134,6 +134,16 @@ def load(
     return settings
 
 
+def environment(settings: Settings) -> dict[str, str]:
+    """The variables under which another process has these settings."""
+    defaults = msgspec.structs.asdict(Settings())
+    return {
+        PREFIX + name.upper(): str(value)
+        for name, value in msgspec.structs.asdict(settings).items()
+        if value != defaults[name]
+    }
+
+
 def _is_text(kind: Any) -> bool:
     return kind is str or (get_origin(kind) is Literal and isinstance(get_args(kind)[0], str))
 

@@ -24,7 +24,7 @@ from stream_app.broker.process import LOOPBACK, end, free_ports, require_free, s
 from stream_app.demo import corpus
 from stream_app.demo.account import Account, Place
 from stream_app.demo.view import draw
-from stream_app.settings import PREFIX, Settings
+from stream_app.settings import Settings, environment
 from stream_app.topics import full_name
 
 OUTPUTS = ("analyses", "recommendations", "alerts", "trends", "dead-letters", "item-vectors")
@@ -90,13 +90,8 @@ class Child(NamedTuple):
 
 
 def _child(settings: Settings, command: str, log: Path) -> Child:
-    defaults = msgspec.structs.asdict(Settings())
-    environment = dict(os.environ) | {
-        PREFIX + name.upper(): str(value)
-        for name, value in msgspec.structs.asdict(settings).items()
-        if value != defaults[name]
-    }
-    process = spawn([sys.executable, "-m", "stream_app.cli", command], log, environment)
+    variables = dict(os.environ) | environment(settings)
+    process = spawn([sys.executable, "-m", "stream_app.cli", command], log, variables)
     return Child(process, log)
 
 
