@@ -38,6 +38,7 @@ from bench.attacks import Attacks
 from bench.run import rss
 from models.evaluation import machine, today
 from schemas import Behaviour, Invalid, Item
+from stream_app.delivery.dead import place
 from stream_app.delivery.message import Message, Record
 from stream_app.pipeline import Pipeline, build
 from stream_app.processors.catalogue import item_text
@@ -80,7 +81,7 @@ class Run(Replay):
         self._given = []
         outputs = list(self.run([self.attacks.record() for _ in range(size)]))
         dead = [o for o in outputs if o.topic == "dead-letters"]
-        places = Counter(_place(dict(o.headers)) for o in dead)
+        places = Counter(place(o.headers) for o in dead)
         assert max(places.values(), default=1) == 1, "a message twice in the dead letters"
         refused = Counter(topic for topic, _, _ in places)
         sent = Counter(o.topic for o in outputs)
@@ -176,12 +177,6 @@ def _seconds(work: Callable[[], Any]) -> float:
     with suppress(Invalid):
         work()
     return time.process_time() - begun
-
-
-def _place(headers: dict[str, bytes]) -> Place:
-    get = "__connect.errors.{}".format
-    topic, number, offset = (headers[get(f)].decode() for f in ("topic", "partition", "offset"))
-    return topic, int(number), int(offset)
 
 
 def main() -> None:

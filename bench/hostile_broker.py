@@ -25,6 +25,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError
@@ -37,10 +38,11 @@ from bench.run import rss
 from stream_app import topics
 from stream_app.broker.kafka import KafkaCluster
 from stream_app.delivery import unpacking
+from stream_app.delivery.dead import place, told
 from stream_app.delivery.message import Headers
 from stream_app.delivery.outbox import MAX_REQUEST
 from stream_app.identity import partition
-from stream_app.settings import PREFIX, Settings, load
+from stream_app.settings import Settings, environment, load
 from stream_app.topics import LARGE, full_name
 
 RESULTS = Path(__file__).parent / "results" / "hostile_broker.json"
@@ -124,15 +126,12 @@ class Worker:
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.log = folder / "worker.log"
-        given = {
-            "BROKER": settings.broker, "APP": settings.app, "PREFIX": settings.prefix,
-            "DATA_DIR": str(folder / "data"), "SESSION_TIMEOUT": str(settings.session_timeout),
-        }  # fmt: skip
-        environment = os.environ | {PREFIX + name: value for name, value in given.items()}
+        own = msgspec.structs.replace(settings, data_dir=str(folder / "data"))
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "stream_app.cli", "worker"],
-                env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
+                env=os.environ | environment(own), stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=log,
             )  # fmt: skip
 
     def memory(self) -> int:
@@ -244,12 +243,11 @@ class Hostile:
         dead: Counter[tuple[str, int, int]] = Counter()
         reasons: Counter[str] = Counter()
         async for message in self._read("dead-letters"):
-            headers = {n: v for n, v in message.headers if n.startswith("__connect.errors.")}
-            get = {name.rsplit(".", 1)[1]: value.decode() for name, value in headers.items()}
-            dead[get["topic"], int(get["partition"]), int(get["offset"])] += 1
-            reasons["cut" if "cut" in get else "whole"] += 1
-            if "the record cannot be read" in get["message"]:
-                reasons[get["message"]] += 1
+            dead[place(message.headers)] += 1
+            said = told(message.headers)
+            reasons["cut" if "cut" in said else "whole"] += 1
+            if "the record cannot be read" in said["exception.message"]:
+                reasons[said["exception.message"]] += 1
         applied: dict[bytes, dict[str, int]] = {}
         async for message in self._read("recommendations"):
             applied[message.key] = json.loads(message.value)["applied"]

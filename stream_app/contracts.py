@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from stream_app.delivery.dead import PREFIX
 from stream_app.delivery.message import PRODUCED
 from stream_app.settings import Settings
 from stream_app.topics import TOPICS, Spec, configs, full_name
@@ -188,7 +189,7 @@ def _schemas() -> Json:
         RECORDS, ref_template="#/components/schemas/{name}"
     )
     records = {name: _draft7(components[name]) for name in sorted(components)}
-    errors = {f"__connect.errors.{n}": {"type": "string", **about} for n, about in ERRORS.items()}
+    errors = {PREFIX + n: {"type": "string", **about} for n, about in ERRORS.items()}
     dead = TRAVELLING | {
         "description": "Headers as received, and why the message could not be processed.",
         "properties": TRAVELLING["properties"] | errors,

@@ -5,11 +5,11 @@ from collections import Counter
 from functools import lru_cache
 from typing import NamedTuple
 
+from stream_app.delivery.dead import told
 from stream_app.delivery.message import Headers
 from stream_app.text.mask import Masker
 
 GROUPS = 100
-PREFIX = "__connect.errors."
 _NUMBER = re.compile(r"(?<![\w-])\d+(?:[.,]\d+)*")
 
 
@@ -36,14 +36,9 @@ class Letters:
 
     def add(self, headers: Headers) -> str:
         """Count a dead letter; its reason as it may be shown."""
-        told = {n.removeprefix(PREFIX): v for n, v in headers if n.startswith(PREFIX)}
-
-        def text(name: str) -> str:
-            return (told.get(name) or b"").decode("utf-8", "replace")
-
-        cause = Cause(
-            self._shown(text("exception.message")) or "unknown", text("stage"), text("topic")
-        )
+        said = told(headers)
+        reason = self._shown(said.get("exception.message", "")) or "unknown"
+        cause = Cause(reason, said.get("stage", ""), said.get("topic", ""))
         if cause not in self._causes and len(self._causes) >= GROUPS:
             cause = OTHER
         self._causes[cause] += 1

@@ -1,8 +1,11 @@
 """Dead letters: the original bytes, and why, in Kafka Connect's headers."""
 
+from collections.abc import Iterable
+
 from stream_app.delivery.message import Headers, Message, Record, size, weight
 from stream_app.topics import LARGE
 
+PREFIX = "__connect.errors."
 MAX_REASON = 500
 MOST = LARGE - 16 * 1024
 """Bytes of an input of which the dead letter is whole: reason and framing must fit in as well."""
@@ -13,9 +16,9 @@ def dead(message: Message, error: Exception, stage: str) -> Record:
     name fields and positions, never contents. An input larger than `MOST` is cut to fit; it
     stands whole at its origin."""
     reason = str(error)[:MAX_REASON] or type(error).__name__
-    kept: Headers = tuple(h for h in message.headers if not h[0].startswith("__connect.errors."))
+    kept: Headers = tuple(h for h in message.headers if not h[0].startswith(PREFIX))
     key, value = message.key, message.value
-    told = {
+    about = {
         "topic": message.topic,
         "partition": str(message.partition),
         "offset": str(message.offset),
@@ -24,13 +27,13 @@ def dead(message: Message, error: Exception, stage: str) -> Record:
         "exception.message": reason,
     }
     if (whole := size(message)) > MOST:
-        told["cut"] = f"{whole} bytes, cut to fit"
+        about["cut"] = f"{whole} bytes, cut to fit"
         key, value = key and key[: MOST // 4], value and value[: MOST // 2]
         kept = _fitting(kept, MOST // 4)
     if key is None and value is None:
         # No producer of aiokafka sends a message without both.
-        told["null"], value = "key and value", b""
-    headers = tuple((f"__connect.errors.{name}", text.encode()) for name, text in told.items())
+        about["null"], value = "key and value", b""
+    headers = tuple((PREFIX + name, text.encode()) for name, text in about.items())
     return Record("dead-letters", key, value, kept + headers)
 
 
@@ -45,9 +48,22 @@ def _fitting(headers: Headers, room: int) -> Headers:
     return tuple(found)
 
 
+def told(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+    """What a dead letter's headers say, by their names without `PREFIX`."""
+    return {
+        name.removeprefix(PREFIX): (value or b"").decode("utf-8", "replace")
+        for name, value in headers
+        if name.startswith(PREFIX)
+    }
+
+
+def place(headers: Iterable[tuple[str, bytes | None]]) -> tuple[str, int, int]:
+    """Topic, partition and offset of what a dead letter was."""
+    said = told(headers)
+    return said["topic"], int(said["partition"]), int(said["offset"])
+
+
 def origin(letter: Record) -> tuple[str, str, str]:
     """Of a dead letter: the topic it came from, the stage it ended in, the class of its error."""
-    headers = dict(letter.headers)
-    names = ("topic", "stage", "exception.class.name")
-    topic, stage, error = ((headers[f"__connect.errors.{name}"] or b"").decode() for name in names)
-    return topic, stage, error
+    said = told(letter.headers)
+    return said["topic"], said["stage"], said["exception.class.name"]

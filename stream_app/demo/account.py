@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from stream_app.delivery import dead
+
 
 class Place(NamedTuple):
     """Where a message stands."""
@@ -35,13 +37,8 @@ class Account:
     ) -> None:
         """Count one message of an output topic."""
         if topic == "dead-letters":
-            get = "__connect.errors.{}".format
-            place = Place(
-                headers[get("topic")].decode(),
-                int(headers[get("partition")]),
-                int(headers[get("offset")]),
-            )
-            self.dead[place] = headers[get("exception.message")].decode()
+            place = Place(*dead.place(headers.items()))
+            self.dead[place] = dead.told(headers.items())["exception.message"]
             return
         if topic == "item-vectors":
             self.vectors.add((key or b"").decode())

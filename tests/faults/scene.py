@@ -11,17 +11,16 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from load import items
 from network import Network
-from verdict import differences
+from verdict import differences, interests_of, subjects_of, without_analyses
 from visitors import Visitors, message
 from witness import Place, Witness
-from workers import WorkerProcess, lag, until
+from workers import WorkerProcess, drained
 
 from stream_app import profiles, topics
 from stream_app.broker.kafka import KafkaCluster
 from stream_app.delivery.message import Record
-from stream_app.interests import record
 from stream_app.pipeline import build
-from stream_app.replay import Replay, describe
+from stream_app.replay import Replay
 from stream_app.settings import Settings
 
 RATE = 12.0
@@ -205,11 +204,9 @@ class Scene:
         )
 
     async def _drained(self) -> None:
-        async def none_left() -> bool:
-            return await lag(self.settings) == 0
-
         said = [worker.said()[-600:] for worker in self.workers]
-        await until(none_left, RECOVERY, f"all inputs committed: {said}")
+        # They may be down: the supervisor starts them again.
+        await drained(self.settings, [], RECOVERY, f"{said}: all inputs")
 
     async def _supervise(self) -> None:
         while True:
@@ -254,20 +251,11 @@ class Scene:
     def _unequal(self) -> list[str]:
         """Where tables, trends and alerts differ from the oracle's."""
         found = self._witness
-        interests = {
-            user: record.readable(record.decode(value))
-            for user, value in found.tables["interests"].items()
-        }
+        interests = interests_of(found.tables["interests"])
         wrong = differences(interests, self._oracle.interests(), "interests")
-        subjects = {
-            name: describe(self._pipeline, value)
-            for name, value in found.tables["subjects"].items()
-        }
+        subjects = subjects_of(self._pipeline, found.tables["subjects"])
         expected = self._oracle.subjects()
-        for value in (*subjects.values(), *expected.values()):
-            # A repeated analysis moves the offsets of those after it.
-            for source in [name for name in value["applied"] if name.startswith("analyses/")]:
-                del value["applied"][source]
+        without_analyses(subjects, expected)
         wrong += differences(subjects, expected, "subjects")
         trends = [
             {

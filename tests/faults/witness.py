@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from verdict import place
 
+from stream_app.delivery.dead import place, told
 from stream_app.delivery.message import Record
 from stream_app.delivery.ownership import OWNER, token
 from stream_app.settings import Settings
@@ -89,10 +89,9 @@ class Witness:
         elif name in self.tables:
             self._keep(name, record)
         elif name == "dead-letters":
-            headers = dict(record.headers)
-            origin = place(headers)
+            origin = place(record.headers)
             self.buried[origin] += 1
-            self.dead[origin] = (time, headers["__connect.errors.exception.message"].decode())
+            self.dead[origin] = (time, told(record.headers)["exception.message"])
         else:
             self._output(name, record.key.decode(), time, json.loads(record.value))
 

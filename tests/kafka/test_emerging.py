@@ -7,13 +7,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from workers import WorkerProcess, newest, settings_for, until
 
 from stream_app import topics
 from stream_app.broker import Broker
-from stream_app.broker.kafka import KafkaCluster
 from stream_app.delivery.message import Record
 from stream_app.demo import corpus
 from stream_app.sending import send_all
@@ -51,8 +49,6 @@ async def test_a_topic_nobody_described_is_told_also_after_a_restart(
     any_broker: Broker, tmp_path: Path
 ) -> None:
     settings = settings_for(any_broker, "emerging")
-    if not isinstance(any_broker, KafkaCluster):
-        settings = msgspec.structs.replace(settings, idempotent=False, fetch_wait_ms=100)
     await topics.create(settings)
     texts = CATS + [review.text for review in corpus.load().reviews]
     random.Random(2).shuffle(texts)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from load import events
-from workers import WorkerProcess, lag, read_all, settings_for, until
+from workers import WorkerProcess, drained, read_all, settings_for, until
 
 import schemas
 from models.bundle import default_bundle, load
@@ -49,10 +49,6 @@ async def test_a_bundle_is_swapped_under_load(
     async def refused() -> bool:
         return "promotion refused" in worker.said()
 
-    async def drained() -> bool:
-        assert worker.alive(), worker.said()
-        return await lag(settings) == 0
-
     async def first() -> bool:
         return await analysed(200)
 
@@ -65,7 +61,7 @@ async def test_a_bundle_is_swapped_under_load(
         value = Promotion("broken-1-00000000", str(broken), "0" * 64, time.time())
         await send_all(settings, [Record("models", KEY, schemas.encode(value))], lambda _: None)
         await until(refused, 60, "the refusal in the log")
-        await until(drained, 120, "all reviews")
+        await drained(settings, [worker], 120)
         assert worker.terminate() == 0
     finally:
         if worker.alive():

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from load import items
-from workers import WorkerProcess, lag, until
+from workers import WorkerProcess, drained
 
 from stream_app import topics
 from stream_app.broker.kafka import KafkaCluster
@@ -46,15 +46,10 @@ async def test_kcat_reads_what_it_caused(kafka: KafkaCluster, tmp_path: Path) ->
     worker = WorkerProcess(settings, tmp_path, "only")
     worker.start()
     try:
-
-        async def drained() -> bool:
-            assert worker.alive(), worker.said()
-            return await lag(settings) == 0
-
-        await until(drained, 60, "the catalogue embedded")
+        await drained(settings, [worker], 60, "the catalogue")
         kcat(broker, "-P", "-t", "kcat.reviews", "-k", "k1", text=json.dumps(review) + "\n")
         kcat(broker, "-P", "-t", "kcat.behaviours", "-k", "u1", text=json.dumps(behaviour) + "\n")
-        await until(drained, 60, "everything committed")
+        await drained(settings, [worker], 60)
     finally:
         worker.kill()
     (analysis,) = read(broker, "kcat.analyses")

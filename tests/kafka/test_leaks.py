@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from leaks import Finding, in_files, in_topics, search
 from load import PERSONAL
 from users import USERS, As, Secured, password
-from workers import WorkerProcess, lag, read_all, settings_for, until
+from workers import WorkerProcess, drained, read_all, settings_for, until
 
 from stream_app import topics
 from stream_app.broker.kafka import KafkaCluster
@@ -116,11 +116,7 @@ async def test_nothing_leaks_from_a_worker_that_is_fed_and_refused(
         async def ended() -> bool:
             return not any(one.alive() for one in failing.values())
 
-        async def drained() -> bool:
-            assert worker.alive(), worker.said()
-            return await lag(as_user("admin", "leaks")) == 0
-
-        await until(drained, 90, "all inputs committed")
+        await drained(as_user("admin", "leaks"), [worker], 90)
         await until(ended, 60, "those refused end")
         assert worker.terminate() == 0
     finally:

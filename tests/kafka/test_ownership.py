@@ -1,5 +1,6 @@
 """Two workers that both believe a partition is theirs: one record of each key is right."""
 
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
@@ -46,77 +47,83 @@ class Holder:
         await self._outbox.stop()
 
 
+Hold = Callable[..., list[Holder]]
+"""Makes holders of an app's table, each with a disk of its own."""
+
+
+@pytest.fixture
+async def hold(tmp_path: Path) -> AsyncIterator[Hold]:
+    made: list[Holder] = []
+
+    def make(settings: Settings, *names: str) -> list[Holder]:
+        new = [Holder(settings, tmp_path / name) for name in names]
+        made.extend(new)
+        return new
+
+    yield make
+    for holder in made:
+        await holder.stop()
+
+
 async def test_the_late_write_of_a_frozen_worker_changes_nothing(
-    kafka: KafkaCluster, tmp_path: Path
+    kafka: KafkaCluster, hold: Hold
 ) -> None:
     settings = settings_for(kafka, "owners")
     await topics.create(settings)
-    frozen, owner, late = (Holder(settings, tmp_path / name) for name in ("a", "b", "c"))
-    try:
-        await frozen.recover()
-        await frozen.claim()
-        await frozen.write(b"user", b"1 event")
-        await owner.recover()
-        await owner.claim()
-        await owner.write(b"user", b"3 events")
-        with pytest.raises(Superseded):
-            await frozen.write(b"user", b"2 events")
-        # The changelog has the stale record, nobody's disk has it.
-        assert (await newest(settings, topics.changelog(settings, NAME)))["user"] == b"2 events"
-        assert frozen.table.read(0, b"user") == b"1 event"
-        await frozen.recover()
-        await late.recover()
-        for holder in (frozen, owner, late):
-            assert holder.table.read(0, b"user") == b"3 events"
-        assert await table(settings, NAME) == {"user": b"3 events"}
-        # The owner is told, once, and writes it again: compaction may now keep the newest alone.
-        assert await owner.table.look()
-        assert owner.table.doubtful() == [(0, b"user")]
-        assert not await owner.table.look()
-        await owner.write(b"user", b"3 events")
-        assert (await newest(settings, topics.changelog(settings, NAME)))["user"] == b"3 events"
-    finally:
-        for holder in (frozen, owner, late):
-            await holder.stop()
+    frozen, owner, late = hold(settings, "frozen", "owner", "late")
+    await frozen.recover()
+    await frozen.claim()
+    await frozen.write(b"user", b"1 event")
+    await owner.recover()
+    await owner.claim()
+    await owner.write(b"user", b"3 events")
+    with pytest.raises(Superseded):
+        await frozen.write(b"user", b"2 events")
+    # The changelog has the stale record, nobody's disk has it.
+    assert (await newest(settings, topics.changelog(settings, NAME)))["user"] == b"2 events"
+    assert frozen.table.read(0, b"user") == b"1 event"
+    await frozen.recover()
+    await late.recover()
+    for holder in (frozen, owner, late):
+        assert holder.table.read(0, b"user") == b"3 events"
+    assert await table(settings, NAME) == {"user": b"3 events"}
+    # The owner is told, once, and writes it again: compaction may now keep the newest alone.
+    assert await owner.table.look()
+    assert owner.table.doubtful() == [(0, b"user")]
+    assert not await owner.table.look()
+    await owner.write(b"user", b"3 events")
+    assert (await newest(settings, topics.changelog(settings, NAME)))["user"] == b"3 events"
 
 
-async def test_of_two_claims_the_first_holds(kafka: KafkaCluster, tmp_path: Path) -> None:
+async def test_of_two_claims_the_first_holds(kafka: KafkaCluster, hold: Hold) -> None:
     """A worker that was frozen just before its claim makes it late."""
     settings = settings_for(kafka, "claims")
     await topics.create(settings)
-    first, second = Holder(settings, tmp_path / "a"), Holder(settings, tmp_path / "b")
-    try:
-        await first.recover()
-        await second.recover()
-        await first.claim()
-        await first.write(b"user", b"1 event")
-        with pytest.raises(Superseded):
-            await second.claim()
-        # It ends; its successor recovers, and takes over.
-        await second.recover()
+    first, second = hold(settings, "first", "second")
+    await first.recover()
+    await second.recover()
+    await first.claim()
+    await first.write(b"user", b"1 event")
+    with pytest.raises(Superseded):
         await second.claim()
-        assert second.table.read(0, b"user") == b"1 event"
-        with pytest.raises(Superseded):
-            await first.write(b"user", b"2 events")
-    finally:
-        for holder in (first, second):
-            await holder.stop()
+    # It ends; its successor recovers, and takes over.
+    await second.recover()
+    await second.claim()
+    assert second.table.read(0, b"user") == b"1 event"
+    with pytest.raises(Superseded):
+        await first.write(b"user", b"2 events")
 
 
-async def test_a_claim_brings_what_recovery_left_out(kafka: KafkaCluster, tmp_path: Path) -> None:
+async def test_a_claim_brings_what_recovery_left_out(kafka: KafkaCluster, hold: Hold) -> None:
     settings = settings_for(kafka, "early")
     await topics.create(settings)
-    before, after = Holder(settings, tmp_path / "a"), Holder(settings, tmp_path / "b")
-    try:
-        await before.recover()
-        await before.claim()
-        await before.write(b"user", b"1 event")
-        await after.recover()
-        await before.write(b"user", b"2 events")
-        await before.write(b"other", b"1 event")
-        await after.table.own([0])
-        assert after.table.read(0, b"user") == b"2 events"
-        assert after.table.read(0, b"other") == b"1 event"
-    finally:
-        for holder in (before, after):
-            await holder.stop()
+    before, after = hold(settings, "before", "after")
+    await before.recover()
+    await before.claim()
+    await before.write(b"user", b"1 event")
+    await after.recover()
+    await before.write(b"user", b"2 events")
+    await before.write(b"other", b"1 event")
+    await after.table.own([0])
+    assert after.table.read(0, b"user") == b"2 events"
+    assert after.table.read(0, b"other") == b"1 event"

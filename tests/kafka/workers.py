@@ -18,18 +18,22 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from stream_app import topics
 from stream_app.broker import Broker
+from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.delivery.ownership import OWNER, token
-from stream_app.settings import PREFIX, Settings, load, security
+from stream_app.settings import Settings, environment, load, security
 from stream_app.topics import LARGE, full_name
 
 INPUTS = ("reviews", "behaviours", "items", "analyses", "signals")
 
 
 def settings_for(broker: Broker, name: str) -> Settings:
-    """Settings of an app of its own on a broker."""
-    return load(
+    """Settings of an app of its own on a broker, within what that can."""
+    settings = load(
         environ={}, broker=broker.bootstrap, app=name, prefix=f"{name}.", session_timeout=6.0
     )
+    if isinstance(broker, EmbeddedBroker):
+        settings = msgspec.structs.replace(settings, idempotent=False, fetch_wait_ms=100)
+    return settings
 
 
 class WorkerProcess:
@@ -51,17 +55,10 @@ class WorkerProcess:
 
     def start(self) -> None:
         """Start it; it joins the group by itself."""
-        defaults = msgspec.structs.asdict(Settings())
-        chosen = msgspec.structs.asdict(self._settings)
-        environment = dict(os.environ) | {
-            PREFIX + name.upper(): str(value)
-            for name, value in chosen.items()
-            if value != defaults[name]
-        }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
-                env=environment,
+                env=dict(os.environ) | environment(self._settings),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -141,6 +138,18 @@ async def lag(settings: Settings) -> int:
         await admin.close()
     done = {tp: max(committed[tp].offset, 0) if tp in committed else 0 for tp in partitions}
     return sum(ends[tp] - done[tp] for tp in partitions)
+
+
+async def drained(
+    settings: Settings, workers: Sequence[WorkerProcess], seconds: float, what: str = "all inputs"
+) -> None:
+    """Wait until everything is committed, by workers that live."""
+
+    async def none_left() -> bool:
+        assert all(worker.alive() for worker in workers), [worker.said() for worker in workers]
+        return await lag(settings) == 0
+
+    await until(none_left, seconds, f"{what} committed")
 
 
 async def read_all(settings: Settings, name: str) -> list[Any]:

@@ -1,30 +1,25 @@
 """A worker that finds what an earlier version, or a later one, has left on the broker."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from kept import FILES, PARTITIONS, Kept, close, read, restarted
+from verdict import interests_of, subjects_of, without_analyses
+from workers import WorkerProcess, drained, lag, read_all, settings_for, table, until
 
 from stream_app import topics
 from stream_app.alerts import subject
 from stream_app.broker import Broker
-from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.delivery.message import Record
 from stream_app.delivery.ownership import OWNER
 from stream_app.delivery.shell import EXIT_FAILURE
 from stream_app.identity import partition
 from stream_app.interests import record
 from stream_app.pipeline import build
-from stream_app.replay import describe
 from stream_app.sending import send_all
 from stream_app.settings import Settings
-
-# What runs workers is with the tests on Kafka.
-sys.path.append(str(Path(__file__).parents[1] / "kafka"))
-from workers import WorkerProcess, lag, read_all, settings_for, table, until
 
 COMPACTED = ("item-vectors", "trends")
 
@@ -42,13 +37,6 @@ async def left(settings: Settings, kept: Kept) -> None:
                 await producer.send_and_wait(topic, value, key, partition=number)
 
 
-def settings_of(broker: Broker, name: str) -> Settings:
-    settings = settings_for(broker, name)
-    if isinstance(broker, EmbeddedBroker):
-        settings = msgspec.structs.replace(settings, idempotent=False, fetch_wait_ms=100)
-    return settings
-
-
 def inputs(kept: Kept) -> Sequence[Record]:
     return [*kept.inputs[False], *kept.inputs[True]]
 
@@ -58,19 +46,14 @@ async def test_a_worker_goes_on_from_what_the_oldest_version_left(
 ) -> None:
     """All inputs come again; those that the kept version had applied change nothing."""
     kept = read(min(FILES, key=lambda path: read(path).versions["subjects"]))
-    settings = settings_of(any_broker, "upgraded")
+    settings = settings_for(any_broker, "upgraded")
     assert settings.partitions == PARTITIONS
     await left(settings, kept)
     await send_all(settings, inputs(kept), lambda _: None)
     worker = WorkerProcess(settings, tmp_path, "only")
     worker.start()
     try:
-
-        async def drained() -> bool:
-            assert worker.alive(), worker.said()
-            return await lag(settings) == 0
-
-        await until(drained, 90, "all inputs committed")
+        await drained(settings, [worker], 90)
         assert worker.terminate() == 0
     finally:
         if worker.alive():
@@ -79,14 +62,10 @@ async def test_a_worker_goes_on_from_what_the_oldest_version_left(
     oracle = restarted(pipeline, kept)
     list(oracle.run(inputs(kept)))
     users = await table(settings, "interests")
-    live = {user: record.readable(record.decode(value)) for user, value in users.items()}
-    assert live == close(oracle.interests())
+    assert interests_of(users) == close(oracle.interests())
     about = await table(settings, "subjects")
-    found = {name: describe(pipeline, value) for name, value in about.items()}
-    expected = oracle.subjects()
-    for one in (*found.values(), *expected.values()):
-        # Where analyses stand in their topic depends on the order in which reviews are read.
-        one["applied"] = {n: o for n, o in one["applied"].items() if n[:8] != "analyses"}
+    found, expected = subjects_of(pipeline, about), oracle.subjects()
+    without_analyses(found, expected)
     assert found == close(expected)
     # What is written is of this version.
     for values, version in ((users, record.VERSION), (about, subject.VERSION)):
@@ -96,7 +75,7 @@ async def test_a_worker_goes_on_from_what_the_oldest_version_left(
 async def test_a_record_of_a_later_version_ends_the_worker_and_stays(
     any_broker: Broker, tmp_path: Path
 ) -> None:
-    settings = settings_of(any_broker, "downgraded")
+    settings = settings_for(any_broker, "downgraded")
     await topics.create(settings)
     later = msgspec.msgpack.encode([99, "whatever it holds", {"more": "fields"}])
     changelog = topics.changelog(settings, "interests")
