@@ -1,4 +1,4 @@
-"""Scale: plumbing from 1 to 8 workers, recovery against state, memory against users and items.
+"""Scale: plumbing from 1 to 8 workers, recovery against state, memory, sizes of topics.
 
     python -m bench.scale [PART ...] [--quick] [--out FILE]
 
@@ -23,6 +23,7 @@ from bench.fleet import Fleet, fleet
 from bench.load import draw, items
 from bench.pipeline import rounded
 from bench.run import children, cpu, rss
+from bench.sizes import sizes
 from models.evaluation import machine
 from models.runtime import usable_cores
 from stream_app import settings as settings_module
@@ -42,7 +43,7 @@ ITEMS = (1_000, 10_000, 100_000)
 WINDOW = 20.0
 """Seconds that count, of a group at rest."""
 PLUMBING = "plumbing-"
-PARTS = (*(f"{PLUMBING}{count}" for count in PARTITIONS), "recovery", "items")
+PARTS = (*(f"{PLUMBING}{count}" for count in PARTITIONS), "recovery", "items", "sizes")
 Row = dict[str, Any]
 
 
@@ -116,10 +117,13 @@ async def measure(parts: Sequence[str], quick: bool, scale: Scale) -> dict[str, 
                 row["of_one"] = row["reviews_per_s"] / (rows or [row])[0]["reviews_per_s"]
                 rows.append(row)
                 print(part, rounded(row), flush=True)
+        elif part == "sizes":
+            rows.extend(sizes(scale.settings()))
+            print(part, rounded(rows), flush=True)
         else:
             run = state.recovery if part == "recovery" else state.catalogue
-            sizes = USERS if part == "recovery" else ITEMS
-            for size in sizes[: 2 if quick else None]:
+            steps = USERS if part == "recovery" else ITEMS
+            for size in steps[: 2 if quick else None]:
                 rows.append(await run(scale.settings(), size))
                 print(part, rounded(rows[-1]), flush=True)
     return found
@@ -194,6 +198,8 @@ def main() -> None:
             "recommendation of a restored user in every partition; one worker, 4 partitions; "
             f"memory then, and after {state.TOUCHED} users more have been read and written",
             "items": "vectors written by hand; the graph of usearch from 20,001 items on",
+            "sizes": "the demo's week replayed event by event: key, value and headers as they are, "
+            "uncompressed",
         },
         "parts": parts,
     }
