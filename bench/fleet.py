@@ -12,10 +12,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from stream_app import topics
+from stream_app.delivery.message import Record
 from stream_app.settings import PREFIX, Settings
 from stream_app.topics import full_name
 
@@ -81,9 +83,28 @@ class Fleet:
                 raise TimeoutError(f"not within {LIMIT:g} s: {what}")
             await asyncio.sleep(0.1)
 
+    async def send_steadily(self, records: Sequence[Record], rate: float) -> None:
+        """Produce `rate` a second; returns when all are sent."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.settings.broker)
+        await producer.start()
+        try:
+            start, sent = time.perf_counter(), 0
+            while sent < len(records):
+                due = int((time.perf_counter() - start) * rate)
+                for record in records[sent:due]:
+                    topic = full_name(self.settings, record.topic)
+                    await producer.send(topic, record.value, key=record.key)
+                sent = max(sent, due)
+                await asyncio.sleep(0.02)
+        finally:
+            await producer.stop()
+
     async def joined(self) -> bool:
         """Whether every worker is in the group, and the group at rest."""
-        described = await self._admin.describe_consumer_groups([self.settings.app])
+        try:
+            described = await self._admin.describe_consumer_groups([self.settings.app])
+        except GroupCoordinatorNotAvailableError:
+            return False  # the first group of a broker makes the topic of the offsets
         _, _, state, _, _, members, *_ = described[0].groups[0]
         return bool(state == STABLE and len(members) == len(self._processes))
 
