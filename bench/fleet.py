@@ -1,0 +1,158 @@
+"""Workers of one group as processes, and what the broker says of them."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
+
+from stream_app import topics
+from stream_app.delivery.message import Record
+from stream_app.settings import PREFIX, Settings
+from stream_app.topics import full_name
+
+LIMIT = 400.0
+"""Seconds that anything waited for may take."""
+STABLE = "Stable"
+
+
+class Fleet:
+    """Workers that share topics and group; each has a folder for its tables."""
+
+    def __init__(self, settings: Settings, folder: Path, *command: str) -> None:
+        """`command`: module and arguments of a worker."""
+        self.settings = settings
+        self.folder = folder
+        self._command = [sys.executable, "-m", *command]
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._consumer: AIOKafkaConsumer = AIOKafkaConsumer(bootstrap_servers=settings.broker)
+        self._admin: AIOKafkaAdminClient = AIOKafkaAdminClient(bootstrap_servers=settings.broker)
+
+    async def prepare(self) -> None:
+        """Create the topics."""
+        await self._admin.start()
+        await self._consumer.start()
+        await topics.create(self.settings)
+
+    @property
+    def pids(self) -> list[int]:
+        """Of the workers that were started."""
+        return [process.pid for process in self._processes]
+
+    def start(self, workers: int) -> None:
+        """Start so many; a worker finds the folder that the worker of its number left."""
+        defaults = Settings()
+        for number in range(workers):
+            data = str(self.folder / str(number))
+            chosen = msgspec.structs.replace(self.settings, data_dir=data)
+            given = {
+                PREFIX + name.upper(): str(value)
+                for name, value in msgspec.structs.asdict(chosen).items()
+                if value != getattr(defaults, name)
+            }
+            # Faust draws a spinner on stdout.
+            self._processes.append(
+                subprocess.Popen(self._command, env=os.environ | given, stdout=subprocess.DEVNULL)
+            )
+
+    async def stop(self) -> None:
+        """End the workers as a deployment does."""
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            await asyncio.to_thread(process.wait, 30)
+        self._processes.clear()
+
+    async def until(self, condition: Callable[[], Awaitable[bool]], what: str) -> None:
+        """Wait for a condition. Raises TimeoutError, and RuntimeError when a worker has ended."""
+        deadline = time.monotonic() + LIMIT
+        while not await condition():
+            if any(process.poll() is not None for process in self._processes):
+                raise RuntimeError("a worker has ended")
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not within {LIMIT:g} s: {what}")
+            await asyncio.sleep(0.1)
+
+    async def send_steadily(self, records: Sequence[Record], rate: float) -> None:
+        """Produce `rate` a second; returns when all are sent."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.settings.broker)
+        await producer.start()
+        try:
+            start, sent = time.perf_counter(), 0
+            while sent < len(records):
+                due = int((time.perf_counter() - start) * rate)
+                for record in records[sent:due]:
+                    topic = full_name(self.settings, record.topic)
+                    await producer.send(topic, record.value, key=record.key)
+                sent = max(sent, due)
+                await asyncio.sleep(0.02)
+        finally:
+            await producer.stop()
+
+    async def joined(self) -> bool:
+        """Whether every worker is in the group, and the group at rest."""
+        try:
+            described = await self._admin.describe_consumer_groups([self.settings.app])
+        except GroupCoordinatorNotAvailableError:
+            return False  # the first group of a broker makes the topic of the offsets
+        _, _, state, _, _, members, *_ = described[0].groups[0]
+        return bool(state == STABLE and len(members) == len(self._processes))
+
+    async def stored(self, topic: str) -> int:
+        """Messages of a topic, ever."""
+        return sum((await self._ends(topic)).values())
+
+    async def committed(self, topic: str) -> list[int]:
+        """What the group has done of each partition."""
+        held = await self._admin.list_consumer_group_offsets(self.settings.app)
+        return [max(held[tp].offset, 0) if tp in held else 0 for tp in self._partitions(topic)]
+
+    def _partitions(self, topic: str) -> Sequence[TopicPartition]:
+        name = full_name(self.settings, topic)
+        return [TopicPartition(name, number) for number in range(self.settings.partitions)]
+
+    async def _ends(self, topic: str) -> dict[TopicPartition, int]:
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self._partitions(topic))
+        return ends
+
+    async def last(self, topic: str) -> list[bytes]:
+        """The newest value of each partition that has any."""
+        ends = {tp: end for tp, end in (await self._ends(topic)).items() if end}
+        self._consumer.assign(list(ends))
+        for tp, end in ends.items():
+            self._consumer.seek(tp, end - 1)
+        found = [(await self._consumer.getone(tp)).value for tp in ends]
+        self._consumer.unsubscribe()
+        return found
+
+    async def close(self) -> None:
+        """End what runs and remove the topics."""
+        for process in self._processes:
+            process.kill()
+            process.wait()
+        await self._admin.delete_topics(list(topics.layout(self.settings)))
+        await self._consumer.stop()
+        await self._admin.close()
+
+
+@asynccontextmanager
+async def fleet(settings: Settings, *command: str) -> AsyncIterator[Fleet]:
+    """Topics and a folder for workers that the caller starts; all of it gone in the end."""
+    folder = Path(tempfile.mkdtemp(prefix="stream-app-bench-"))
+    made = Fleet(settings, folder, *command)
+    await made.prepare()
+    try:
+        yield made
+    finally:
+        await made.close()
+        shutil.rmtree(folder, ignore_errors=True)
