@@ -49,14 +49,14 @@ MUTATIONS = (
         1, "what a stream skips is acked", "stream_app/delivery/transport.py",
         "        return bool(message.tracked and super().ack(message))\n",
         "        return bool(super().ack(message))\n",
-        "tests/faults/test_faults.py --strikes 6 --only worker",
+        "tests/delivery/test_transport.py",
     ),
     Mutation(
         1, "what was fetched before partitions moved is handed on",
         "stream_app/delivery/transport.py",
         "            if self.should_stop or self._fetched_at != self._moves:\n",
         "            if self.should_stop:\n",
-        "tests/faults/test_faults.py --strikes 6 --only worker",
+        "tests/delivery/test_transport.py",
     ),
     Mutation(
         1, "half of a RocksDB folder passes for all of it", "stream_app/delivery/store.py",
