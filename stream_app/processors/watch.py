@@ -27,13 +27,14 @@ class _Touched:
     partition: int
     subject: Subject
     before: list[Surge]
-    repeated: bool = False
 
 
 class Watch:
     """Counts by event time and judges closed windows.
 
-    A redelivered signal changes nothing and sends trend, state and alerts again.
+    A redelivered signal changes nothing and sends trend and state again. Not the alerts: what
+    stands in the state has been sent, for outputs are delivered first. They could not be repeated
+    either: where a surge began may look different from windows later.
     """
 
     def __init__(
@@ -61,9 +62,8 @@ class Watch:
         states = []
         for name, entry in touched.items():
             after = self.surges(entry.subject)
-            before = [] if entry.repeated else entry.before
             oldest = self._windows.index(entry.subject.clock) - self._windows.ring // 2
-            alerts = notices(name, before, after, self._windows, oldest)
+            alerts = notices(name, entry.before, after, self._windows, oldest)
             records.extend(alert_record(alert) for alert in alerts)
             open_surge = next((evidence(s) for s in after if s.end is None), None)
             emerging = self._discovered.read() if name == SUBJECT else ()
@@ -84,9 +84,7 @@ class Watch:
 
     def _fold(self, message: Message, touched: dict[str, _Touched], read: Read) -> None:
         if message.topic == REFRESH:
-            again = self._touch(message.partition, (message.key or b"").decode(), touched, read)
-            if again is not None:
-                again.repeated = True
+            self._touch(message.partition, (message.key or b"").decode(), touched, read)
             return
         pack = schemas.decode(message.value, Signals)
         check_key(message, pack.subject, self._partitions)
@@ -98,8 +96,6 @@ class Watch:
         fold = apply(entry.subject, pack.source, pack.entries, self._windows)
         metrics.LATE.inc(fold.late)
         metrics.REPEATED.inc(fold.repeated)
-        # Whatever was sent for a repeated signal may never have arrived.
-        entry.repeated |= fold.repeated > 0
 
     def _touch(
         self, partition: int, name: str, touched: dict[str, _Touched], read: Read
