@@ -25,6 +25,9 @@ class Store(rocksdb.Store):  # type: ignore[misc]
         super().__init__(*args, **options)
         self.doubtful: dict[int, set[bytes]] = defaultdict(set)
         """Keys by partition whose newest record in the changelog is stale: to be written again."""
+        self.unclaimed: set[int] = set()
+        """Partitions opened since they were last claimed: they may have been another's meanwhile,
+        and recovery may not have told yet."""
 
     def is_open(self, partition: int) -> bool:
         """Whether the partition is this worker's, as an owner or a standby."""
@@ -87,6 +90,7 @@ class Store(rocksdb.Store):  # type: ignore[misc]
         self.write(partition, batch)
 
     def _open_for_partition(self, partition: int) -> Any:
+        self.unclaimed.add(partition)
         try:
             self._check_files(self.partition_path(partition))
             return super()._open_for_partition(partition)

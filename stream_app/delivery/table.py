@@ -76,13 +76,15 @@ class StateTable:
         return store
 
     async def own(self, partitions: Iterable[int]) -> None:
-        """Claim what was never claimed, or by another since. Raises Superseded, KafkaError."""
+        """Claim what was not claimed since it was opened, or by another. Raises Superseded,
+        KafkaError."""
         if not self._settings.idempotent:
             return  # the embedded broker misreports offsets; it has one worker
         for partition in set(partitions):
             newest = self._store.token(partition)
-            if self._owned.get(partition) == newest:
+            if self._owned.get(partition) == newest and partition not in self._store.unclaimed:
                 continue
+            self._store.unclaimed.discard(partition)
             claim = newest + 1
             value = str(claim).encode()
             change = Change(self._changelog(partition).topic, partition, OWNER, value, claim)
@@ -128,7 +130,9 @@ class StateTable:
         return [
             partition
             for partition, claim in self._owned.items()
-            if self._store.is_open(partition) and self._store.token(partition) == claim
+            if self._store.is_open(partition)
+            and partition not in self._store.unclaimed
+            and self._store.token(partition) == claim
         ]
 
     def _changelog(self, partition: int) -> TopicPartition:

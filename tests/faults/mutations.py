@@ -105,6 +105,11 @@ MUTATIONS = (
         "tests/kafka/test_ownership.py",
     ),
     Mutation(
+        3, "a partition that comes back is taken for claimed", "stream_app/delivery/store.py",
+        "        self.unclaimed.add(partition)\n", "",
+        "tests/kafka/test_ownership.py",
+    ),
+    Mutation(
         3, "recovery takes a frozen worker's late writes", "stream_app/delivery/store.py",
         "            if its < highest:\n", "            if False:\n",
         "tests/delivery/test_store.py",

@@ -40,6 +40,10 @@ class Holder:
     async def claim(self) -> None:
         await self.table.own([0])
 
+    def lose(self) -> None:
+        """The partition moves away, and its database is closed."""
+        self.table._store._dbs.pop(0).close()
+
     async def write(self, key: bytes, value: bytes) -> None:
         await self.table.store([State(0, key, value)])
 
@@ -127,3 +131,25 @@ async def test_a_claim_brings_what_recovery_left_out(kafka: KafkaCluster, hold: 
     await after.table.own([0])
     assert after.table.read(0, b"user") == b"2 events"
     assert after.table.read(0, b"other") == b"1 event"
+
+
+async def test_a_partition_that_comes_back_is_claimed_anew(kafka: KafkaCluster, hold: Hold) -> None:
+    """Recovery may end before it has told that the partition was another's meanwhile."""
+    settings = settings_for(kafka, "back")
+    await topics.create(settings)
+    first, second = hold(settings, "first", "second")
+    await first.recover()
+    await first.claim()
+    await first.write(b"user", b"1 event")
+    first.lose()
+    await second.recover()
+    await second.claim()
+    await second.write(b"user", b"2 events")
+    second.lose()
+    with pytest.raises(Superseded):
+        await first.claim()
+    await first.recover()
+    assert not await first.table.look()  # not its own yet
+    await first.claim()
+    assert first.table.read(0, b"user") == b"2 events"
+    await first.write(b"user", b"3 events")
