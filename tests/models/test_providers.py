@@ -39,10 +39,12 @@ def floats(
     base, checkpoint = tiny_bert(folder / "base", 2), folder / "checkpoint"
     few = ("--limit", "60", "--epochs", "1", "--threads", "1", "--save-every", "0")
     run("train", "--base", base, "--out", checkpoint, "--max-tokens", "32", *few)
-    run("export", checkpoint, folder / "exact")
-    half = ("--precision", "float16")
-    run("quantise", checkpoint, folder / "half", *half)
-    run("quantise", checkpoint, folder / "standard", *half, "--standard")
+    from models.cli.bundles import DEFAULT_TOPICS
+    from models.export import export
+
+    for name, precision in (("exact", "float32"), ("half", "float16"), ("standard", "float16")):
+        standard = name == "standard"
+        export(checkpoint, folder / name, name, precision, DEFAULT_TOPICS, TEXTS, standard)
     return {name: folder / name for name in ("exact", "half", "standard")}
 
 
