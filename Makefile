@@ -48,12 +48,14 @@ lock: install
 	$(COMPILE) pyproject.toml --output-file requirements/serving.txt
 	$(COMPILE) pyproject.toml --extra embedded --constraints requirements/serving.txt \
 		--output-file requirements/embedded.txt
+	$(COMPILE) pyproject.toml --extra gpu --constraints requirements/serving.txt \
+		--output-file requirements/gpu.txt
 	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))\
 	['build-system']['requires'], sep='\n')" | $(COMPILE) - --output-file requirements/build.txt
 
 # Known vulnerabilities of the locked versions, asked of PyPI. Fails where it cannot be told.
 audit: install
-	for name in build serving embedded; do \
+	for name in build serving embedded gpu; do \
 		$(BIN)/pip-audit --strict --disable-pip --require-hashes \
 			--requirement requirements/$$name.txt || exit 1; \
 	done

@@ -10,7 +10,8 @@ from threading import Lock
 import numpy as np
 
 from models.metrics import Floats
-from models.runtime import CPU, Model, Outputs
+from models.providers import CPU, MOST_ROWS
+from models.runtime import Model, Outputs
 from models.tokens import Encoding
 
 
@@ -35,6 +36,11 @@ def plan(lengths: Sequence[int], *, max_rows: int = 32, token_budget: int = 512)
     if current:
         batches.append(current)
     return batches
+
+
+def limits(provider: str) -> dict[str, int]:
+    """Of `plan` where a provider runs: a GPU wants large sub-batches, a core small ones."""
+    return {} if provider == CPU else {"max_rows": MOST_ROWS, "token_budget": 64 * MOST_ROWS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +103,7 @@ class Inference:
         self.labels = model.labels
         self.dimensions = model.dimensions
         self.cache = Cache(cache_size)
-        # A GPU wants large sub-batches, a core small ones.
-        on_cpu = model.provider == CPU
-        self._limits = {} if on_cpu else {"max_rows": 256, "token_budget": 16384}
+        self._limits = limits(model.provider)
         self._pool = ThreadPoolExecutor(workers or model.threads, thread_name_prefix="inference")
 
     def close(self) -> None:

@@ -30,7 +30,7 @@ class TopicCalibration(Struct, frozen=True, forbid_unknown_fields=True):
     middle: Annotated[float, Meta(gt=-1, lt=1)]
 
 
-class Config(Struct, frozen=True, forbid_unknown_fields=True):
+class Config(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """`config.json`: how to feed the graph and to read its outputs."""
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
@@ -42,6 +42,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     temperature: Annotated[float, Meta(gt=0)]
     dimensions: Annotated[int, Meta(gt=0)]
     topics: TopicCalibration
+    standard: bool = False
+    """The graph has operators of the ONNX standard only, none of ONNX Runtime's own."""
 
 
 @dataclass(frozen=True)

@@ -41,12 +41,13 @@ def export(
     precision: str,
     topics: TopicCalibration,
     probes: Sequence[str],
+    standard: bool = False,
 ) -> Bundle:
     """Write the bundle folder `out` and return it verified.
 
     The float32 graph is compared with the network in torch, an int8 or float16 one with the
-    float32 one, on `probes`. Raises FidelityError when it strays, and FileExistsError when `out`
-    is there already.
+    float32 one, on `probes`. `standard`: see `models.graph`; not in int8. Raises FidelityError
+    when it strays, and FileExistsError when `out` is there already.
     """
     training = json.loads((checkpoint / "training.json").read_text(encoding="utf-8"))
     weights = load_file(checkpoint / "weights.safetensors")
@@ -72,6 +73,7 @@ def export(
             training["max_tokens"],
             training["epsilon"],
             int8=config.precision == "int8",
+            standard=config.standard,
         )
         if config.precision == "float16":
             model = convert_float_to_float16(model, keep_io_types=True, op_block_list=KEPT)
@@ -99,7 +101,9 @@ def export(
     if reference.exists():
         shutil.rmtree(reference)
     exact = write(reference, config, metrics)
-    bundle = write(out, msgspec.structs.replace(config, precision=precision), metrics)
+    bundle = write(
+        out, msgspec.structs.replace(config, precision=precision, standard=standard), metrics
+    )
     fidelity = compare(exact, bundle, probes)
     shutil.rmtree(reference)
     if fidelity["agreement"] < AGREEMENT or fidelity["cosine"] < COSINE:
@@ -122,7 +126,8 @@ def against_torch(checkpoint: Path, bundle: Bundle, texts: Sequence[str]) -> dic
 
     network, shared = read_checkpoint(checkpoint)
     network.eval()
-    served = Model(bundle)
+    # A GPU rounds the products of float32 to ten bits.
+    served = Model(bundle, first="cpu")
     ids, mask = pad(served.encode(texts), bundle.config.pad_id)
     with torch.inference_mode():
         logits, means = network(ids, mask)
@@ -139,7 +144,7 @@ def against_torch(checkpoint: Path, bundle: Bundle, texts: Sequence[str]) -> dic
 
 def compare(exact: Bundle, bundle: Bundle, texts: Sequence[str]) -> dict[str, float]:
     """Share of equal labels, mean |difference| of intensity, mean and least cosine."""
-    first, second = (Inference(Model(b)).infer(texts) for b in (exact, bundle))
+    first, second = (Inference(Model(b, first="cpu")).infer(texts) for b in (exact, bundle))
     cosines = (first.embedding * second.embedding).sum(axis=1)
     same = first.probabilities.argmax(axis=1) == second.probabilities.argmax(axis=1)
     return {

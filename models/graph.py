@@ -6,6 +6,9 @@ usual tool, moves embeddings by a few hundredths from batch to batch. A row x be
 round(x / s) + 128 with s = max|x| / 127, an integer product gives y = s * w * (q @ W) exactly
 up to two float products. Everything else works on single rows or single texts anyway. A word table
 that four bits hold without loss is stored in four.
+
+Attention and GELU are operators of ONNX Runtime's own, made for the CPU and for CUDA. A `standard`
+graph, of floats, spells them out in those of the ONNX standard, all that TensorRT knows.
 """
 
 from collections.abc import Mapping
@@ -148,8 +151,44 @@ def embed(g: Graph, w: Weights, max_tokens: int, eps: float, tokens: str, int8: 
     )
 
 
+def attend(g: Graph, parts: list[str], bias: NDArray[np.float32], heads: int, shape: str) -> str:
+    """Softmax(q @ k' / sqrt(size)) @ v of each head, padding hidden; [batch, tokens, hidden]."""
+    size = bias.size // 3 // heads
+    split = g.ints(0, 0, heads, size)
+    orders = ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3])
+    query, key, value = (
+        g.add(
+            "Transpose",
+            g.add("Reshape", g.add("Reshape", g.add("Add", part, g.floats(own)), shape), split),
+            perm=order,
+        )
+        for part, own, order in zip(parts, np.split(bias, 3), orders, strict=True)
+    )
+    query = g.add("Mul", query, g.floats(size**-0.5))
+    scores = g.add("Add", g.add("MatMul", query, key), "hide")
+    joined = g.add("MatMul", g.add("Softmax", scores, axis=-1), value)
+    return g.add("Transpose", joined, perm=[0, 2, 1, 3])
+
+
+def bias_gelu(g: Graph, x: str, bias: NDArray[np.float32], standard: bool) -> str:
+    """GELU(x + bias): its argument times the normal distribution's share below it."""
+    if not standard:
+        return g.add("BiasGelu", x, g.floats(bias), domain=CONTRIB)
+    total = g.add("Add", x, g.floats(bias))
+    share = g.add("Erf", g.add("Mul", total, g.floats(0.5**0.5)))
+    return g.add("Mul", g.add("Mul", total, g.floats(0.5)), g.add("Add", share, g.floats(1.0)))
+
+
 def layer(
-    g: Graph, x: str, w: Weights, key: str, heads: int, eps: float, shape: str, int8: bool
+    g: Graph,
+    x: str,
+    w: Weights,
+    key: str,
+    heads: int,
+    eps: float,
+    shape: str,
+    int8: bool,
+    standard: bool,
 ) -> str:
     """One post-norm transformer layer over rows [batch * tokens, hidden]."""
     own = f"{key}.attention.self."
@@ -167,20 +206,23 @@ def layer(
             axis=1,
         )
     )
-    attended = g.add(
-        "MultiHeadAttention",
-        *[g.add("Reshape", part, shape) for part in parts],
-        g.floats(bias),
-        "key_mask",
-        domain=CONTRIB,
-        num_heads=heads,
-    )
+    if standard:
+        attended = attend(g, parts, bias, heads, shape)
+    else:
+        attended = g.add(
+            "MultiHeadAttention",
+            *[g.add("Reshape", part, shape) for part in parts],
+            g.floats(bias),
+            "key_mask",
+            domain=CONTRIB,
+            num_heads=heads,
+        )
     attended = g.add("Reshape", attended, g.ints(-1, hidden))
     dense = f"{key}.attention.output"
     y = linear(g, attended, w[f"{dense}.dense.weight"].T, int8)
     x = add_and_norm(g, y, x, g.floats(w[f"{dense}.dense.bias"]), w, f"{dense}.LayerNorm", eps)
     y = linear(g, x, w[f"{key}.intermediate.dense.weight"].T, int8)
-    y = g.add("BiasGelu", y, g.floats(w[f"{key}.intermediate.dense.bias"]), domain=CONTRIB)
+    y = bias_gelu(g, y, w[f"{key}.intermediate.dense.bias"], standard)
     y = linear(g, y, w[f"{key}.output.dense.weight"].T, int8, gelu=True)
     return add_and_norm(
         g, y, x, g.floats(w[f"{key}.output.dense.bias"]), w, f"{key}.output.LayerNorm", eps
@@ -222,7 +264,13 @@ def embedding(g: Graph, states: str, mask: str, w: Weights) -> None:
 
 
 def build(
-    weights: Weights, layers: int, heads: int, max_tokens: int, eps: float, int8: bool = True
+    weights: Weights,
+    layers: int,
+    heads: int,
+    max_tokens: int,
+    eps: float,
+    int8: bool = True,
+    standard: bool = False,
 ) -> onnx.ModelProto:
     """Graph of a checkpoint's weights (see `models.training`), in int8 or float32.
 
@@ -236,11 +284,15 @@ def build(
     tokens = g.add("Slice", size, g.ints(1), g.ints(2))
     shape = g.add("Concat", size, g.ints(hidden), axis=0)
     mask = g.add("Cast", "attention_mask", to=TensorProto.FLOAT)
-    g.add("Cast", "attention_mask", to=TensorProto.INT32, out="key_mask")
+    if standard:
+        hide = g.add("Mul", g.add("Sub", g.floats(1.0), mask), g.floats(-1e9))
+        g.add("Unsqueeze", hide, g.ints(1, 2), out="hide")
+    else:
+        g.add("Cast", "attention_mask", to=TensorProto.INT32, out="key_mask")
     x = embed(g, bert, max_tokens, eps, tokens, int8)
     x = g.add("Reshape", x, g.ints(-1, hidden))
     for number in range(layers):
-        x = layer(g, x, bert, f"encoder.layer.{number}", heads, eps, shape, int8)
+        x = layer(g, x, bert, f"encoder.layer.{number}", heads, eps, shape, int8, standard)
     states = g.add("Reshape", x, shape)
     heads_of_sentiment(g, states, mask, weights)
     embedding(g, states, mask, weights)

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from models.bundle import Bundle, BundleError
+from models.bundle import Bundle
 from models.metrics import Floats, Ints, softmax
+from models.providers import CPU, First, open_session
 from models.tokens import Encoding, TextEncoder
-
-CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
 @dataclass
@@ -54,10 +53,8 @@ def saturates() -> bool:
     return not info.exists() or "vnni" not in info.read_text(encoding="utf-8", errors="replace")
 
 
-def open_session(
-    bundle: Bundle, providers: Sequence[str], threads: int = 1
-) -> ort.InferenceSession:
-    """Session of so many threads a call, which sleep while they wait; raises BundleError."""
+def session_options(threads: int) -> ort.SessionOptions:
+    """So many threads a call, which sleep while they wait."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -65,10 +62,7 @@ def open_session(
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if saturates():
         options.add_session_config_entry("session.x64quantprecision", "1")
-    try:
-        return ort.InferenceSession(str(bundle.graph), options, providers=list(providers))
-    except Exception as error:
-        raise BundleError(f"{bundle.graph}: does not load: {error}") from error
+    return options
 
 
 class Model:
@@ -78,30 +72,34 @@ class Model:
         self,
         bundle: Bundle,
         threads: int | None = None,
-        providers: Sequence[str] | None = None,
+        first: First = "cuda",
+        engines: Path | None = None,
         call_threads: int = 1,
     ) -> None:
         """`threads`: calls worth making at once; by default the cores, or one on a GPU.
 
+        `first`: the provider to try first; the next of `models.providers.ORDER` is taken where it
+        cannot be had, and `provider` says which it was. `engines`: where TensorRT keeps its own.
+
         `call_threads`: threads of one call. One thread each for as many calls as cores is the
         fastest way to use a CPU (`bench/speed.py`).
-
-        Int8 bundles run on the CPU: ONNX Runtime has no CUDA kernel for their products. Others
-        take CUDA where the session really gets it; `provider` says which.
         """
-        if providers is None:
-            gpu = bundle.config.precision != "int8" and CUDA in ort.get_available_providers()
-            providers = [CUDA, CPU] if gpu else [CPU]
         self.bundle = bundle
         self.version = bundle.version
         self.labels = tuple(bundle.config.labels)
         self.dimensions = bundle.config.dimensions
-        self._session = open_session(bundle, providers, call_threads)
-        self.provider: str = self._session.get_providers()[0]
+        self._place = (threads, first, engines, call_threads)
+        self.session = open_session(bundle, session_options(call_threads), first, engines)
+        self.provider: str = self.session.get_providers()[0]
         self.threads = threads or (usable_cores() if self.provider == CPU else 1)
+        self._device = "cpu" if self.provider == CPU else "cuda"
         self._encoder = TextEncoder(bundle.tokenizer, bundle.config.max_tokens)
         self._negative = self.labels.index("negative")
         self._positive = self.labels.index("positive")
+
+    def in_place(self, bundle: Bundle) -> "Model":
+        """Another bundle, opened as this one was."""
+        return Model(bundle, *self._place)
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """Token ids of each text, cut to the bundle's length."""
@@ -109,27 +107,33 @@ class Model:
 
     def infer(self, encodings: Sequence[Encoding]) -> Outputs:
         """Run one sub-batch, padded to its longest text."""
+        ids, mask = self.pad(encodings)
+        logits, pooled = self.run(ids, mask)
+        probabilities = softmax(logits, self.bundle.config.temperature)
+        intensity = probabilities[:, self._positive] - probabilities[:, self._negative]
+        return Outputs(probabilities, intensity, pooled)
+
+    def pad(self, encodings: Sequence[Encoding]) -> tuple[Ints, Ints]:
+        """Ids and mask [batch, tokens], as wide as the longest."""
         width = max(map(len, encodings))
         ids = np.full((len(encodings), width), self.bundle.config.pad_id, np.int64)
         mask = np.zeros_like(ids)
         for row, encoding in enumerate(encodings):
             ids[row, : len(encoding)] = encoding
             mask[row, : len(encoding)] = 1
-        logits, pooled = self.run(ids, mask)
-        probabilities = softmax(logits, self.bundle.config.temperature)
-        intensity = probabilities[:, self._positive] - probabilities[:, self._negative]
-        return Outputs(probabilities, intensity, pooled)
+        return ids, mask
 
     def run(self, ids: Ints, mask: Ints) -> tuple[Floats, Floats]:
         """`logits` and `pooled` of padded ids and mask [batch, tokens].
 
-        Inputs and outputs are bound, so that on a GPU each is copied once and at its place.
+        Inputs and outputs are bound where the graph runs: each is copied once, there or back.
         """
-        binding = self._session.io_binding()
-        binding.bind_cpu_input("input_ids", ids)
-        binding.bind_cpu_input("attention_mask", mask)
+        binding = self.session.io_binding()
+        for name, array in (("input_ids", ids), ("attention_mask", mask)):
+            value = ort.OrtValue.ortvalue_from_numpy(array, self._device, 0)
+            binding.bind_ortvalue_input(name, value)
         for name in ("logits", "pooled"):
-            binding.bind_output(name, "cpu")
-        self._session.run_with_iobinding(binding)
+            binding.bind_output(name, self._device, 0)
+        self.session.run_with_iobinding(binding)
         logits, pooled = binding.copy_outputs_to_cpu()
         return logits, pooled

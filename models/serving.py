@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from models.batching import Inference
 from models.bundle import BundleError, fingerprint, load, mismatch
-from models.runtime import Model
 from models.topics import Example, TopicScorer
 
 Descriptions = Sequence[tuple[str, Sequence[str]]]
@@ -50,7 +49,7 @@ class Live:
         old = self.current.inference.model
         if (reason := mismatch(bundle.config, old.bundle.config)) is not None:
             raise BundleError(f"{path}: {reason}")
-        inference = Inference(Model(bundle, threads=old.threads))
+        inference = Inference(old.in_place(bundle))
         # Reading the topics' descriptions is the warm-up. The old threads end when the last batch
         # that holds the old model has ended.
         self.current = self._serving(inference)

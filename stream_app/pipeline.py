@@ -47,7 +47,9 @@ class Pipeline:
 def open_model(settings: Settings, path: Path | None = None) -> Model:
     """A bundle, by default the settings', verified and loaded; raises BundleError."""
     path = path or (Path(settings.bundle) if settings.bundle else default_bundle())
-    return Model(load(path), threads=settings.threads or None)
+    # An engine of TensorRT fits one card and one version; the tables' folder outlives the process.
+    engines = Path(settings.data_dir) / "engines"
+    return Model(load(path), settings.threads or None, settings.provider, engines)
 
 
 def open_recommender(settings: Settings, dimensions: int) -> Recommender | None:

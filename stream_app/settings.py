@@ -51,6 +51,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """How long the broker may hold a fetch that has no data."""
     linger_ms: int = 2
 
+    provider: Literal["tensorrt", "cuda", "cpu"] = "tensorrt"
+    """Where inference runs; where it cannot, the next of the three is taken. Int8 bundles run on
+    the CPU, and TensorRT takes those of `quantise --standard`."""
     threads: int = 0
     """Inference threads; 0: one a core, one with a GPU."""
     batch_rows: int = 512

@@ -17,6 +17,7 @@ LOCKED = {
     "build": PROJECT["build-system"]["requires"],
     "serving": PROJECT["project"]["dependencies"],
     "embedded": [*PROJECT["project"]["dependencies"], *EXTRAS["embedded"]],
+    "gpu": [*PROJECT["project"]["dependencies"], *EXTRAS["gpu"]],
 }
 PLATFORMS = {
     "Linux": {"sys_platform": "linux", "platform_machine": "x86_64", "platform_system": "Linux"},
@@ -72,6 +73,14 @@ def test_serving_holds_neither_training_nor_the_embedded_broker() -> None:
         assert not only & serving.keys()
         assert not [name for name in serving if name.startswith(("torch", "nvidia", "triton"))]
         assert serving.items() <= locked("embedded", environment).items()
+        assert serving.items() <= locked("gpu", environment).items()
+
+
+def test_gpu_adds_nothing_but_the_cuda_libraries_where_there_can_be_a_card() -> None:
+    for environment in ENVIRONMENTS:
+        more = locked("gpu", environment).keys() - locked("serving", environment).keys()
+        assert all(name.startswith("nvidia-") for name in more)
+        assert bool(more) == (environment["sys_platform"] == "linux")
 
 
 def test_the_image_installs_what_is_locked() -> None:

@@ -30,7 +30,13 @@ def bundle_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def write_bundle(
-    checkpoint: Path, out: Path, name: str | None, precision: str, slope: float, middle: float
+    checkpoint: Path,
+    out: Path,
+    name: str | None,
+    precision: str,
+    slope: float,
+    middle: float,
+    standard: bool = False,
 ) -> None:
     """Write the bundle and say its version, or why not in one line."""
     try:
@@ -40,7 +46,9 @@ def write_bundle(
     topics = TopicCalibration(slope=slope, middle=middle)
     probes = [row.text for row in data.example_rows()]
     try:
-        bundle = exporting.export(checkpoint, out, name or out.name, precision, topics, probes)
+        bundle = exporting.export(
+            checkpoint, out, name or out.name, precision, topics, probes, standard
+        )
     except (exporting.FidelityError, FileExistsError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{bundle.path}: {bundle.version}")
@@ -61,6 +69,7 @@ def export(
     "--precision", type=click.Choice(["int8", "float16"]), default="int8", show_default=True,
     help="int8 for CPUs, float16 for GPUs.",
 )  # fmt: skip
+@click.option("--standard", is_flag=True, help="ONNX's own operators only, as TensorRT needs them.")
 def quantise(
     checkpoint: Path,
     out: Path,
@@ -68,9 +77,12 @@ def quantise(
     topic_slope: float,
     topic_middle: float,
     precision: str,
+    standard: bool,
 ) -> None:
     """Turn a checkpoint into a smaller bundle, measured against its float32 graph."""
-    write_bundle(checkpoint, out, name, precision, topic_slope, topic_middle)
+    if standard and precision == "int8":
+        raise click.UsageError("--standard needs --precision float16")
+    write_bundle(checkpoint, out, name, precision, topic_slope, topic_middle, standard)
 
 
 @model.command()
@@ -133,6 +145,7 @@ def evaluate(
     inference.close()
     body = {
         "bundle": opened.version,
+        "provider": inference.model.provider,
         "date": evaluation.today(),
         "machine": evaluation.machine(),
         "unseen": unseen,

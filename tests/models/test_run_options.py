@@ -123,12 +123,13 @@ def test_a_search_writes_a_recipe_that_trains_and_goes_on(base: Path, tmp_path: 
     run("train", "--base", base, "--recipe", recipe, "--out", tmp_path / "o", *few)
 
 
-@pytest.mark.parametrize("precision", ["int8", "float16"])
+@pytest.mark.parametrize("options", [("int8",), ("float16",), ("float16", "--standard")])
 def test_quantised_bundles_say_what_float32_says(
-    general: Path, tmp_path: Path, precision: str
+    general: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
+    precision = options[0]
     run("export", general, tmp_path / "exact")
-    run("quantise", general, tmp_path / "small", "--precision", precision)
+    run("quantise", general, tmp_path / "small", "--precision", *options)
     exact, small = (Model(load(tmp_path / name)) for name in ("exact", "small"))
     assert small.bundle.graph.stat().st_size < 0.6 * exact.bundle.graph.stat().st_size
     encodings = exact.encode(["很好", "The parcel came late, as always."])
@@ -136,6 +137,16 @@ def test_quantised_bundles_say_what_float32_says(
     assert np.allclose(ours.probabilities, theirs.probabilities, atol=0.02)
     metrics = json.loads((tmp_path / "small" / "metrics.json").read_text())
     assert metrics[f"{precision}_against_float32"]["agreement"] >= 0.96
+    import onnx
+
+    domains = {node.domain for node in onnx.load(small.bundle.graph).graph.node}
+    assert small.bundle.config.standard == (len(options) == 2) == (domains == {""})
+
+
+def test_int8_has_no_standard_graph(general: Path, tmp_path: Path) -> None:
+    said = run("quantise", general, tmp_path / "small", "--standard", code=2)
+    assert "--standard needs --precision float16" in said
+    assert not (tmp_path / "small").exists()
 
 
 def test_a_graph_that_strays_from_torch_is_not_exported(general: Path, tmp_path: Path) -> None:
