@@ -14,7 +14,7 @@ from mode import Service
 from stream_app import topics
 from stream_app.agents import Worker, analyse, catalogue, emerging, interests, models, watch
 from stream_app.delivery.outbox import Outbox
-from stream_app.delivery.shell import die
+from stream_app.delivery.shell import fail
 from stream_app.delivery.transport import transport_class
 from stream_app.ops import server, tracing
 from stream_app.pipeline import Pipeline, build
@@ -96,7 +96,7 @@ def create_worker(settings: Settings, pipeline: Pipeline) -> Worker:
         try:
             await asyncio.gather(*(broadcast.run() for broadcast in worker.broadcasts), remind())
         except Exception as error:
-            die("broadcast", error)
+            await fail("broadcast", error, worker.outbox)
         finally:
             await worker.outbox.stop()
 

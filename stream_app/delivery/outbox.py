@@ -1,8 +1,8 @@
 """Sending: in order, and done only when the broker has confirmed."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Coroutine, Sequence
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 
@@ -43,8 +43,9 @@ class Outbox:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
+        self._begun: set[asyncio.Task[None]] = set()
         self.stopped = False
-        """Whether the worker is ending: what it still has to send comes again."""
+        """Whether the worker is ending: what it has not begun to send comes again."""
 
     async def start(self) -> None:
         """Connect, once however often it is called. Must run on the loop that will send."""
@@ -63,9 +64,23 @@ class Outbox:
             await producer.start()
             self._producer = producer
 
+    def begin(self, delivery: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Outputs and then state: once begun, it ends before the worker does, whatever else fails
+        or is cancelled."""
+        task = asyncio.create_task(delivery)
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
+        return task
+
+    async def settled(self, seconds: float | None = None) -> None:
+        """Wait for what has begun, for so long at most."""
+        if self._begun:
+            await asyncio.wait(self._begun, timeout=seconds)
+
     async def stop(self) -> None:
-        """Send what is queued and disconnect."""
+        """Send what has begun and disconnect."""
         self.stopped = True
+        await self.settled()
         if self._producer is not None:
             await self._producer.stop()
             self._producer = None

@@ -30,6 +30,8 @@ from stream_app.stored import StateError
 log = logging.getLogger(__name__)
 
 EXIT_FAILURE = 70
+END_SECONDS = 5.0
+"""What others have begun to deliver is waited for so long when one has failed."""
 IDLE_SECONDS = 2.0
 """Without a message for so long, a shell with a table looks into its changelog."""
 TOLD = (StateError, Invalid, KafkaError)
@@ -49,6 +51,18 @@ def die(stage: str, error: BaseException) -> None:
         log.critical("%s failed, the worker stops: %s\n%s", stage, type(error).__name__, lines)
     logging.shutdown()
     os._exit(EXIT_FAILURE)
+
+
+async def fail(stage: str, error: BaseException, outbox: Outbox) -> None:
+    """End the process when all that has begun to be delivered has ended, or soon anyway.
+
+    A worker that was frozen learns in one shell that it has lost its partitions. Would it end
+    while another has sent outputs and not yet their state, then nothing told the owner that these
+    outputs came late.
+    """
+    outbox.stopped = True
+    await outbox.settled(END_SECONDS)
+    die(stage, error)
 
 
 class Shell:
@@ -82,7 +96,7 @@ class Shell:
         self._ready = ready
         self._gather = gather
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._deliveries: set[asyncio.Task[None]] = set()
+        self._failing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """The body of a Faust agent. Faust cancels and restarts it when partitions move, after
@@ -120,14 +134,11 @@ class Shell:
     async def deliver(self, result: Result) -> None:
         """Send everything; returns when it is stored. Begun, it goes on when partitions move and
         the run that waits for it is cancelled: outputs never come without their state."""
-        task = asyncio.create_task(self._deliver(result))
-        self._deliveries.add(task)
-        task.add_done_callback(self._delivered)
+        if self._outbox.stopped:
+            raise RuntimeError("the worker is ending")
+        task = self._outbox.begin(self._deliver(result))
+        task.add_done_callback(self.check)
         await asyncio.shield(task)
-
-    async def settled(self) -> None:
-        """Wait for what the last run has begun to deliver."""
-        await asyncio.gather(*self._deliveries)
 
     async def _deliver(self, result: Result) -> None:
         """State goes last: should this worker have lost a partition, the owner sees its state
@@ -136,15 +147,11 @@ class Shell:
         if self._table is not None:
             await self._table.store(result.states)
 
-    def _delivered(self, task: asyncio.Task[None]) -> None:
-        self._deliveries.discard(task)
-        self.check(task)
-
     def check(self, task: asyncio.Task[None]) -> None:
         """End the process if a task has failed, unless the worker is ending anyway."""
         if task.cancelled() or (error := task.exception()) is None or self._outbox.stopped:
             return
-        die(self.name, error)
+        self._failing = asyncio.create_task(fail(self.name, error, self._outbox))
 
 
 def _no_table(partition: int, key: bytes) -> bytes | None:
@@ -163,7 +170,8 @@ class _Run:
 
     async def run(self) -> None:
         await self._shell._outbox.start()
-        await self._shell.settled()
+        # A run before this one may have been cancelled with a delivery under way.
+        await self._shell._outbox.settled()
         if self._shell._ready is not None:
             await self._shell._ready()
         try:

@@ -1,5 +1,6 @@
 """What the tests of the page share."""
 
+import signal
 import time
 from typing import Any, NamedTuple
 
@@ -19,3 +20,8 @@ def eventually(what: str, check: Any, seconds: float = 30.0) -> Any:
             return found
         assert time.monotonic() < end, f"not in {seconds:g} s: {what}"
         time.sleep(0.05)
+
+
+def interruptible() -> None:
+    """Let SIGINT end this process: a shell's background jobs, and all they start, ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

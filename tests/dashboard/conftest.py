@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Demo
+from browsing import Demo, interruptible
 
 DEADLINE = 120.0
 
@@ -43,7 +43,7 @@ def demo() -> Iterator[Demo]:
     pytest.importorskip("nicegui")
     process = subprocess.Popen(
         [sys.executable, "-m", "stream_app.cli", "demo", "--dashboard"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=interruptible,
     )  # fmt: skip
     # Should it say nothing for so long, its end ends the reading below.
     guard = threading.Timer(DEADLINE, process.kill)

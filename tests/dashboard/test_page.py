@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 pytest.importorskip("playwright")
 
 from axe_playwright_python.sync_playwright import Axe
-from browsing import Demo, eventually
+from browsing import Demo, eventually, interruptible
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from stream_app.broker.process import free_ports
@@ -294,7 +294,7 @@ def test_a_token_opens_the_page_and_nothing_else_does(chromium: Browser, demo: D
     process = subprocess.Popen(
         [sys.executable, "-m", "stream_app.cli", "dashboard"],
         env=dict(os.environ) | {f"STREAM_APP_{name}": value for name, value in own.items()},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=interruptible,
     )  # fmt: skip
     try:
         assert process.stdout is not None

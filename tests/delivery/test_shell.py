@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from stream_app.delivery.inbox import Batch
 from stream_app.delivery.message import Message, Read, Record, Result
+from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.shell import EXIT_FAILURE, Shell
+from stream_app.settings import Settings
 
 
 class Source:
@@ -47,12 +49,11 @@ class Source:
         running.cancel()
 
 
-class Sent:
+class Sent(Outbox):
     """An outbox that notes deliveries, the first of each batch late."""
 
-    stopped = False
-
     def __init__(self, log: list[tuple[str, int]]) -> None:
+        super().__init__(Settings())
         self._log = log
 
     async def start(self) -> None:
@@ -93,7 +94,7 @@ def test_sent_before_acked_in_order(sizes: list[int], rows: int, size: int, thre
     processor = Uneven()
 
     async def run() -> None:
-        shell = Shell("t", processor, Sent(log), rows=rows, size=size, threads=threads)  # type: ignore[arg-type]
+        shell = Shell("t", processor, Sent(log), rows=rows, size=size, threads=threads)
         await Source(sizes, log).run(shell)
 
     asyncio.run(run())
@@ -124,7 +125,7 @@ def test_a_batch_that_gathers_takes_what_comes_just_after() -> None:
         processor = Uneven()
 
         async def run() -> None:
-            shell = Shell("t", processor, Sent(log), rows=9, size=9999, gather=gather)  # type: ignore[arg-type]
+            shell = Shell("t", processor, Sent(log), rows=9, size=9999, gather=gather)
             await Trickle([1] * 12, log).run(shell)
 
         asyncio.run(run())
@@ -134,33 +135,80 @@ def test_a_batch_that_gathers_takes_what_comes_just_after() -> None:
     assert batches(0.2) == [9, 3]
 
 
-FAILS = """
+START = """
 import asyncio
 from test_shell import Sent, Source
+from stream_app.delivery.message import Record, Result, State
 from stream_app.delivery.shell import Shell
-
-def fail(messages, read):
-    if messages[-1].offset >= 5:
-        raise RuntimeError("the processor fails")
-    return Result([], [])
 
 class Told(list):
     def append(self, entry):
         print(*entry, flush=True)
 
-from stream_app.delivery.inbox import Batch
-from stream_app.delivery.message import Result
-async def run():
-    await Source([1] * 10, Told()).run(Shell("t", fail, Sent(Told()), rows=1, size=100))
-
-asyncio.run(run())
+told = Told()
 """
 
+FAILS = (
+    START
+    + """
+def fail(messages, read):
+    if messages[-1].offset >= 5:
+        raise RuntimeError("the processor fails")
+    return Result([], [])
 
-def test_a_failing_batch_ends_the_worker_and_is_not_acked() -> None:
+async def main():
+    await Source([1] * 10, told).run(Shell("t", fail, Sent(told), rows=1, size=100))
+
+asyncio.run(main())
+"""
+)
+
+FAILS_BESIDE = (
+    START
+    + """
+begun = asyncio.Event()
+
+class Table:
+    doubtful, look = list, None
+    def read(self, partition, key): pass
+    async def own(self, partitions): pass
+    async def store(self, states):
+        begun.set()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        told.append(("state", 0))
+
+def work(messages, read):
+    return Result([Record("out", b"0", b"")], [State(0, b"k", b"v")])
+
+def fail(messages, read):
+    raise RuntimeError("the processor fails")
+
+async def main():
+    outbox = Sent(told)
+    good = Shell("good", work, outbox, rows=1, size=9, table=Table())
+    bad = Shell("bad", fail, outbox, rows=1, size=9, ready=begun.wait)
+    await asyncio.gather(*(Source([1, 1], told).run(shell) for shell in (good, bad)))
+
+asyncio.run(main())
+"""
+)
+
+
+def ended(program: str) -> list[str]:
+    """What a program has printed that must end as a failed worker does."""
     done = subprocess.run(
-        [sys.executable, "-c", FAILS], cwd=Path(__file__).parent, capture_output=True, text=True,
+        [sys.executable, "-c", program], cwd=Path(__file__).parent, capture_output=True, text=True,
         timeout=60, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}, check=False,
     )  # fmt: skip
     assert done.returncode == EXIT_FAILURE, done.stderr
-    assert done.stdout.split("\n")[:-1] == [f"ack {offset}" for offset in range(5)]
+    return done.stdout.splitlines()
+
+
+def test_a_failing_batch_ends_the_worker_and_is_not_acked() -> None:
+    assert ended(FAILS) == [f"ack {offset}" for offset in range(5)]
+
+
+def test_what_others_have_begun_to_deliver_gets_its_state_before_the_worker_ends() -> None:
+    # Not the second message: nothing begins any more.
+    assert [line for line in ended(FAILS_BESIDE) if "ack" not in line] == ["sent 0", "state 0"]

@@ -18,7 +18,7 @@ A, B, CHANGELOG = TP("p.reviews", 0), TP("p.analyses", 0), TP("app-subjects-chan
 class Fixture:
     """A consumer that is not connected; `fetched` is what its next fetch brings."""
 
-    def __init__(self, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, data: Path) -> None:
         app = create_app(load(environ={}, prefix="p.", data_dir=str(data)))
         self.reviews, self.analyses = Inbox(2, 1000), Inbox(2, 1000)
         app.transport.inboxes.update({A.topic: self.reviews, B.topic: self.analyses})
@@ -26,16 +26,18 @@ class Fixture:
         self.consumer: Any = app.consumer
         for inbox in (self.reviews, self.analyses):
             inbox.reader = self.consumer
-        self.consumer._open = True
+        self.consumer._active_partitions = {A, B, CHANGELOG}
+        self.consumer._open = self.consumer._sought = self.consumer.flow_active = True
         self.fetched: dict[TP, Sequence[int]] = {}
         self.moves_meanwhile = False
-        monkeypatch.setattr(self.consumer, "_wait_next_records", self._fetch)
+        self.consumer._thread.getmany = self._fetch
 
-    async def _fetch(self, timeout: float) -> tuple[Any, Any]:
-        self.consumer._fetched_at = self.consumer._moves
+    async def _fetch(self, partitions: set[TP], timeout: float) -> dict[TP, list[ConsumerRecord]]:
         if self.moves_meanwhile:
-            self.consumer._close()
-        return {tp: [_record(tp, o) for o in found] for tp, found in self.fetched.items()}, None
+            self.consumer.stop_flow()
+            self.consumer._sought = True
+            self.consumer.resume_flow()
+        return {tp: [_record(tp, o) for o in found] for tp, found in self.fetched.items()}
 
     async def read(self, fetched: dict[TP, Sequence[int]]) -> list[tuple[TP, int]]:
         """Fetch; what goes Faust's way."""
@@ -50,8 +52,8 @@ def _record(tp: TP, offset: int) -> ConsumerRecord:
 
 
 @pytest.fixture
-async def fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fixture:
-    return Fixture(tmp_path, monkeypatch)
+async def fixture(tmp_path: Path) -> Fixture:
+    return Fixture(tmp_path)
 
 
 async def test_sources_go_to_their_inboxes_and_changelogs_to_faust(fixture: Fixture) -> None:
@@ -70,11 +72,15 @@ async def test_a_full_inbox_holds_up_only_its_own_topics(fixture: Fixture) -> No
     assert fixture.consumer._readable(everything) == (everything, False)
 
 
-async def test_while_partitions_move_nothing_is_read_and_nothing_kept(fixture: Fixture) -> None:
+async def test_what_was_read_before_partitions_moved_is_forgotten(fixture: Fixture) -> None:
     await fixture.read({A: [0, 1]})
     fixture.moves_meanwhile = True
     assert await fixture.read({A: [2], CHANGELOG: [7]}) == []
     assert fixture.reviews.take().messages == []
+
+
+async def test_while_partitions_move_only_changelogs_are_read(fixture: Fixture) -> None:
+    fixture.consumer.stop_flow()
     assert fixture.consumer._readable({A, B, CHANGELOG}) == ({CHANGELOG}, False)
 
 

@@ -41,7 +41,8 @@ MUTATIONS = (
     ),
     Mutation(
         1, "a failing batch leaves the worker running", "stream_app/delivery/shell.py",
-        "        die(self.name, error)", "        log.error(error)",
+        "        self._failing = asyncio.create_task(fail(self.name, error, self._outbox))\n",
+        "        log.error(error)\n",
         "tests/delivery/test_shell.py",
     ),
     Mutation(
@@ -111,6 +112,11 @@ MUTATIONS = (
         "                self._store.doubtful[record.partition].add(record.key)\n",
         "                pass\n",
         "tests/kafka/test_ownership.py",
+    ),
+    Mutation(
+        3, "a worker ends between outputs and state", "stream_app/delivery/shell.py",
+        "    await outbox.settled(END_SECONDS)\n", "",
+        "tests/delivery/test_shell.py",
     ),
     Mutation(
         4, "nothing is masked", "stream_app/text/prepare.py",

@@ -105,6 +105,8 @@ class Scene:
         self.workers = [self.worker(name) for name in ("one", "two")]
         self.spare = self.worker("three")
         self.ill = self.worker("ill", "tests.faults.faulty")
+        self.healed = 0
+        """Inputs that a failing model refused, and that were answered when they came again."""
         self._visitors = Visitors(seed)
         self._witness = Witness(self.settings)
         self._pipeline = build(self.settings)
@@ -162,7 +164,7 @@ class Scene:
         fresh = self._witness.fresh
         self._witness.fresh = []
         await asyncio.to_thread(self._follow, fresh, failing)
-        wrong = self._lost(fresh)
+        wrong = self._lost(fresh, failing)
         # Outputs that a worker sent too late are sent again when the owner sees it.
         deadline = time.monotonic() + REPAIR
         while differ := await asyncio.to_thread(self._unequal):
@@ -220,7 +222,7 @@ class Scene:
         """Let the oracle read the same inputs, in their partitions' order."""
         entries = []
         for where, entry in fresh:
-            refused = failing and "the model failed" in self._witness.dead.get(where, (0, ""))[1]
+            refused = failing and self._refused(where) and where not in self._witness.analysed
             entries.append(entry._replace(value=REFUSED) if refused else entry)
         for output in self._oracle.run(entries):
             if output.topic == "alerts":
@@ -231,8 +233,12 @@ class Scene:
                     output.value or b""
                 )
 
-    def _lost(self, fresh: Sequence[tuple[Place, Record]]) -> list[str]:
-        """Inputs that are in no place, or in both."""
+    def _refused(self, where: Place) -> bool:
+        return "the model failed" in self._witness.dead.get(where, (0, ""))[1]
+
+    def _lost(self, fresh: Sequence[tuple[Place, Record]], failing: bool) -> list[str]:
+        """Inputs that are in no place, or in both. Whether a failing model fails is chance: an
+        input that it refused and that is delivered again may be answered then."""
         wrong = []
         for where, _ in fresh:
             if where[0] == "items":
@@ -244,7 +250,9 @@ class Scene:
                 value = self._witness.newest.get(self._witness.users[where], {"applied": {}})
                 offset = value["applied"].get(f"{where[0]}/{where[1]}", -1)
                 answered = offset >= where[2] and not dead
-            if answered == dead:
+            if answered and failing and self._refused(where):
+                self.healed += 1
+            elif answered == dead:
                 wrong.append(f"{where} {'in both places' if dead else 'lost'}")
         return wrong
 

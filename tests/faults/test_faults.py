@@ -102,6 +102,7 @@ def _summary(scene: Scene, outcomes: list[Outcome], seed: int) -> dict[str, obje
         "strikes": len(outcomes),
         "inputs": sum(outcome.inputs for outcome in outcomes),
         "wrong": sum(len(outcome.wrong) for outcome in outcomes),
+        "refused_then_answered": scene.healed,
         "repeated_outputs": scene.repeated(),
         "exits": scene.exits(),
         "recovery_s": {
