@@ -174,8 +174,9 @@ class _Run:
         await self._shell._outbox.settled()
         if self._shell._ready is not None:
             await self._shell._ready()
+        self._spawn(self._dispatch())
         try:
-            await self._spawn(self._dispatch())
+            await asyncio.Event().wait()  # until cancelled: a task that fails ends the worker
         finally:
             for task in self._tasks:
                 task.cancel()
