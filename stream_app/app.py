@@ -72,7 +72,7 @@ def create_app(settings: Settings) -> faust.App:
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=LARGE // 8,
         broker_max_poll_records=settings.batch_rows,
-        stream_buffer_maxsize=2 * settings.batch_rows,
+        stream_buffer_maxsize=2 * settings.batch_rows,  # of changelogs: sources have inboxes
         stream_wait_empty=True,
         web_enabled=False,
         autodiscover=False,
