@@ -63,8 +63,7 @@ class Scale:
 
     async def plumbing(self, workers: int, partitions: int, reviews: Sequence[Record]) -> Row:
         """Reviews a second of a group at rest that gets a little more than it can read, and what
-        it took. Only a little: what was fetched of one topic is taken before the next is fetched,
-        and behind a mountain of reviews the other agents would stand still."""
+        it took."""
         settings = self.settings(partitions=partitions, batch_rows=ROWS, threads=1)
         async with fleet(settings, "bench.waiting", str(WAIT_MS)) as group:
             await send_all(settings, items(), lambda _: None)

@@ -71,14 +71,13 @@ def create_app(settings: Settings) -> faust.App:
         table_standby_replicas=settings.standby_replicas,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=LARGE // 8,
-        stream_buffer_maxsize=2 * settings.batch_rows,
+        broker_max_poll_records=settings.batch_rows,
+        stream_buffer_maxsize=2 * settings.batch_rows,  # of changelogs: sources have inboxes
         stream_wait_empty=True,
         web_enabled=False,
         autodiscover=False,
     )
-    app.transport = transport_class(settings.fetch_wait_ms)(
-        app.conf.broker_consumer, app, loop=app.loop
-    )
+    app.transport = transport_class(settings)(app.conf.broker_consumer, app, loop=app.loop)
     return app
 
 

@@ -26,10 +26,16 @@ class Worker:
 
 
 def register(worker: Worker, shell: Shell, *topics: str) -> None:
-    """Let a shell consume topics, as raw bytes."""
+    """Let a shell consume topics. Faust's agent has their partitions and the shell's life; the
+    messages themselves come past its stream, which costs 0.1 ms for each."""
     names = [full_name(worker.settings, topic) for topic in topics]
     channel: Any = worker.app.topic(
         *names, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
     )
     shell.meter.consumes(*topics)
-    worker.app.agent(channel, name=shell.name)(shell.run)
+    worker.app.transport.inboxes.update(dict.fromkeys(names, shell.inbox))
+
+    async def live(stream: Any) -> None:
+        await shell.run()
+
+    worker.app.agent(channel, name=shell.name)(live)

@@ -13,7 +13,6 @@ def add(worker: Worker, ready: Callable[[], Awaitable[None]] | None = None) -> N
         "analyse",
         worker.pipeline.analyse,
         worker.outbox,
-        prefix=worker.settings.prefix,
         rows=worker.settings.batch_rows,
         size=worker.settings.batch_bytes,
         threads=worker.pipeline.live.current.inference.model.threads,

@@ -13,7 +13,6 @@ def add(worker: Worker) -> Broadcast:
         "catalogue",
         worker.pipeline.items,
         worker.outbox,
-        prefix=worker.settings.prefix,
         rows=worker.settings.batch_rows,
         size=worker.settings.batch_bytes,
     )

@@ -19,7 +19,6 @@ def add(worker: Worker, broadcasts: Sequence[Broadcast]) -> None:
         "interests",
         worker.pipeline.interests,
         worker.outbox,
-        prefix=worker.settings.prefix,
         rows=worker.settings.batch_rows,
         size=worker.settings.batch_bytes,
         table=StateTable(worker.app, worker.settings, worker.outbox, "interests"),

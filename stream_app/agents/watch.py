@@ -18,7 +18,6 @@ def add(worker: Worker, unmatched: Broadcast) -> Broadcast:
         "watch",
         worker.pipeline.watch,
         worker.outbox,
-        prefix=worker.settings.prefix,
         rows=worker.settings.batch_rows,
         size=worker.settings.batch_bytes,
         table=StateTable(worker.app, worker.settings, worker.outbox, "subjects"),

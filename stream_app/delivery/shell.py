@@ -10,7 +10,6 @@ import asyncio
 import logging
 import os
 import traceback
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -19,7 +18,8 @@ from aiokafka.errors import KafkaError
 
 from schemas import Invalid
 from stream_app.delivery.dead import dead
-from stream_app.delivery.message import REFRESH, Message, Processor, Record, Result, size
+from stream_app.delivery.inbox import Batch, Inbox
+from stream_app.delivery.message import REFRESH, Message, Processor, Record, Result
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.table import StateTable
 from stream_app.delivery.unpacking import Unreadable
@@ -66,7 +66,7 @@ async def fail(stage: str, error: BaseException, outbox: Outbox) -> None:
 
 
 class Shell:
-    """Runs one processor over a Faust stream."""
+    """Runs one processor over what comes into its inbox."""
 
     def __init__(
         self,
@@ -74,7 +74,6 @@ class Shell:
         processor: Processor,
         outbox: Outbox,
         *,
-        prefix: str,
         rows: int,
         size: int,
         threads: int = 1,
@@ -82,7 +81,7 @@ class Shell:
         ready: Callable[[], Awaitable[Any]] | None = None,
         gather: float = 0.0,
     ) -> None:
-        """`rows` and `size` (bytes) bound a batch, and half of the buffer. With a table there is
+        """`rows` and `size` (bytes) bound a batch, and half of the inbox. With a table there is
         one thread, and a batch is computed only when the state of the last one is written.
         `ready` is awaited before the first batch. A batch that is not full waits `gather` seconds
         for more: it pays where a batch costs by its keys and not by its messages."""
@@ -91,8 +90,7 @@ class Shell:
         self.meter = Meter(name)
         self._processor = processor
         self._outbox = outbox
-        self._prefix = prefix
-        self._rows, self._size = rows, size
+        self.inbox = Inbox(rows, size)
         self._threads = threads
         self._table = table
         self._ready = ready
@@ -100,10 +98,10 @@ class Shell:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._failing: asyncio.Task[None] | None = None
 
-    async def run(self, stream: Any) -> None:
+    async def run(self) -> None:
         """The body of a Faust agent. Faust cancels and restarts it when partitions move, after
-        everything read has been acked."""
-        await _Run(self, stream.noack()).run()
+        everything taken has been acked."""
+        await _Run(self).run()
 
     def process(self, messages: Sequence[Message]) -> Result:
         """Compute a batch, in a thread of the pool. What could not be unpacked is a dead letter."""
@@ -161,15 +159,10 @@ def _no_table(partition: int, key: bytes) -> bytes | None:
 
 
 class _Run:
-    """One iteration over a stream."""
+    """One life of an agent."""
 
-    def __init__(self, shell: Shell, stream: Any) -> None:
+    def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self._stream = stream
-        self._buffer: deque[Any] = deque()
-        self._buffered = 0
-        self._arrived = asyncio.Event()
-        self._space = asyncio.Event()
         self._threads = asyncio.Semaphore(shell._threads)
         # Computed batches that wait for their turn to be sent must not pile up.
         self._flying = asyncio.Semaphore(shell._threads + 2)
@@ -181,12 +174,10 @@ class _Run:
         await self._shell._outbox.settled()
         if self._shell._ready is not None:
             await self._shell._ready()
-        dispatcher = self._spawn(self._dispatch())
+        self._spawn(self._dispatch())
         try:
-            async for event in self._stream.events():
-                await self._put(event)
+            await asyncio.Event().wait()  # until cancelled: a task that fails ends the worker
         finally:
-            dispatcher.cancel()
             for task in self._tasks:
                 task.cancel()
 
@@ -200,37 +191,15 @@ class _Run:
         self._tasks.discard(task)
         self._shell.check(task)
 
-    async def _put(self, event: Any) -> None:
-        while len(self._buffer) >= 2 * self._shell._rows or self._buffered >= 2 * self._shell._size:
-            self._space.clear()
-            await self._space.wait()
-        self._buffer.append(event)
-        self._buffered += size(event.message)
-        self._arrived.set()
-
-    async def _take(self) -> list[Any]:
+    async def _take(self) -> Batch:
         """What has arrived, within the bounds of a batch; none if only to refresh."""
-        while not self._buffer:
-            self._arrived.clear()
-            try:
-                await asyncio.wait_for(self._arrived.wait(), IDLE_SECONDS)
-            except TimeoutError:
-                if await self._shell.look():
-                    break
-        full = len(self._buffer) >= self._shell._rows or self._buffered >= self._shell._size
-        if self._buffer and self._shell._gather and not full:
+        inbox = self._shell.inbox
+        while not await inbox.arrival(IDLE_SECONDS):
+            if await self._shell.look():
+                return inbox.take()
+        if self._shell._gather and not inbox.enough:
             await asyncio.sleep(self._shell._gather)
-        batch: list[Any] = []
-        taken = 0
-        while self._buffer and len(batch) < self._shell._rows:
-            length = size(self._buffer[0].message)
-            if batch and taken + length > self._shell._size:
-                break
-            batch.append(self._buffer.popleft())
-            taken += length
-        self._buffered -= taken
-        self._space.set()
-        return batch
+        return inbox.take()
 
     async def _dispatch(self) -> None:
         previous: asyncio.Task[None] | None = None
@@ -241,9 +210,9 @@ class _Run:
             previous = self._spawn(self._work(batch, self._shell.refreshes(), previous))
 
     async def _work(
-        self, batch: list[Any], refreshes: list[Message], previous: asyncio.Task[None] | None
+        self, batch: Batch, refreshes: list[Message], previous: asyncio.Task[None] | None
     ) -> None:
-        messages = [*refreshes, *(self._message(event.message) for event in batch)]
+        messages = [*refreshes, *batch.messages]
         meter = self._shell.meter
         with meter.flying(messages), tracing.batch(self._shell.name, messages):
             await self._shell.own(messages)
@@ -261,18 +230,5 @@ class _Run:
             meter.stored(messages)
             if self._shell._table is not None:
                 self._threads.release()
-            for event in batch:
-                await self._stream.ack(event)
+            self._shell.inbox.ack(batch)
         self._flying.release()
-
-    def _message(self, message: Any) -> Message:
-        topic = message.topic.removeprefix(self._shell._prefix)
-        return Message(
-            topic,
-            message.partition,
-            message.offset,
-            message.key,
-            message.value,
-            tuple(message.headers or ()),
-            message.timestamp,
-        )

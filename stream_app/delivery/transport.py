@@ -13,29 +13,39 @@ as tables read before they were restored:
 
 Here the sources are closed from the first word of a rebalance until recovery has cleared the
 queues; a seek and a fetch exclude each other; what was fetched before the partitions moved is not
-delivered; and only what a stream handed to its agent can be acked.
+delivered; and only what an agent has taken can be acked.
+
+Sources do not pass through Faust's queues and streams at all, only changelogs do. Faust hands
+messages on one by one and waits where a queue is full, so that an agent with a backlog holds up all
+others. Here a fetch goes into the agents' inboxes at once, and the partitions of a full inbox are
+not fetched.
 
 The bounds of a fetch are ours as well. One answer holds at most 4 MiB, not 50: where an agent has
 fallen behind, a worker would take up that much at once. And the wait is a setting: Faust tells
 the broker to hold an empty fetch for 1.5 s. Apache Kafka answers earlier when data comes; the
 embedded broker does not, so there the wait is the latency.
 
-Queues are bounded by messages, not by bytes: a thousand messages of 4 MiB would fit in. So nothing
-more is read while messages of `HEAVY` bytes and more that are not yet acked hold `HELD`.
+A message may have 4 MiB. So nothing more is read while inboxes, and batches that are not yet
+acked, hold `HELD`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from time import monotonic
 from typing import Any
-from weakref import WeakSet
 
 from faust.transport.drivers import aiokafka as driver
+from mode.utils.futures import notify
 
 from stream_app.delivery import unpacking
-from stream_app.delivery.message import size
+from stream_app.delivery.inbox import Batch, Inbox
+from stream_app.delivery.message import Message, size
+from stream_app.settings import Settings
 from stream_app.topics import LARGE
 
-HEAVY, HELD = 16 * 1024, 4 * LARGE
+HELD = 4 * LARGE
+PAUSE = 0.02
+"""Seconds after which a full inbox is looked at again."""
 
 
 class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -45,12 +55,24 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer._fetch_max_bytes = LARGE
         return consumer
 
+    async def _fetch_records(self, consumer: Any, *args: Any, **options: Any) -> Any:
+        records = await super()._fetch_records(consumer, *args, **options)
+        # A call brings so many records and begins with the first partition: it must be another's
+        # turn next time.
+        buffered = consumer._fetcher._records
+        for partition in records:
+            if partition in buffered:
+                buffered.move_to_end(partition)
+        return records
+
 
 class _Consumer(driver.Consumer):  # type: ignore[misc]
     """Delivers every message of a source, in order, from the committed offset on, and only when
     the tables are restored."""
 
     fetch_wait_ms: int
+    prefix: str
+    """Of all sources' topics."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -61,14 +83,36 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         """How often partitions have moved: what was fetched before the last move is stale."""
         self._fetched_at = 0
         self._fetching = asyncio.Lock()
-        self._heavy: WeakSet[Any] = WeakSet()
+        self._inboxes: Mapping[str, Inbox] = self.transport.inboxes
+        """By topic."""
 
     def _new_consumer_thread(self) -> Any:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
-    def ack(self, message: Any) -> bool:
-        self._heavy.discard(message)
-        return bool(message.tracked and super().ack(message))
+    async def on_start(self) -> None:
+        for inbox in self._inboxes.values():
+            inbox.reader = self
+        await super().on_start()
+
+    def taken(self, batch: Batch) -> None:
+        """A rebalance waits for it."""
+        self._unacked_messages.add(batch)
+        now = monotonic()
+        for partition in batch.offsets:
+            # Else Faust complains of agents that stand still.
+            self.app.monitor.stream_inbound_time[partition] = now
+
+    def done(self, batch: Batch) -> None:
+        """Let its offsets be committed."""
+        for partition, offsets in batch.offsets.items():
+            committed = self._committed_offset[partition]
+            known = self._acked_index[partition]
+            new = [o for o in offsets if o >= (committed or 0) and o not in known]
+            known.update(new)
+            self._acked[partition].extend(new)
+        batch.acked = True
+        self._unacked_messages.discard(batch)
+        notify(self._waiting_for_ack)
 
     def stop_flow(self) -> None:
         self._close()
@@ -85,6 +129,8 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
     def _close(self) -> None:
         self._open = self._sought = False
         self._moves += 1
+        for inbox in self._inboxes.values():
+            inbox.clear()
 
     def resume_flow(self) -> None:
         # After the seek this is recovery's last word: no queue is cleared any more.
@@ -112,34 +158,74 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
     async def _getmany(self, active_partitions: set[Any] | None, timeout: float) -> Any:
         async with self._fetching:
             self._fetched_at = self._moves
-            may = self._open and sum(map(size, self._heavy)) < HELD
-            readable = {tp for tp in active_partitions or () if may or self._is_changelog_tp(tp)}
+            readable, waits = self._readable(active_partitions or set())
             if readable:
-                return await super()._getmany(readable, timeout)
-        await asyncio.sleep(0.02)
+                return await super()._getmany(readable, PAUSE if waits else timeout)
+        await asyncio.sleep(PAUSE)
         return {}
+
+    def _readable(self, active: set[Any]) -> tuple[set[Any], bool]:
+        """The partitions to fetch, and whether there are some to fetch as soon as there is room."""
+        changelogs = {tp for tp in active if self._is_changelog_tp(tp)}
+        if not self._open:
+            return changelogs, False
+        sources = active - changelogs
+        inboxes = set(self._inboxes.values())
+        if sum(inbox.held for inbox in inboxes) >= HELD:
+            return changelogs, bool(sources)
+        full = {topic for topic, inbox in self._inboxes.items() if inbox.full}
+        blocked = {tp for tp in sources if tp.topic in full}
+        return active - blocked, bool(blocked)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:
         records, _ = await self._wait_next_records(timeout)
-        for tp, record in self.scheduler.iterate(records or {}):
+        if self.should_stop or self._fetched_at != self._moves:
+            return
+        restored = {}
+        for tp, found in (records or {}).items():
+            if self._is_changelog_tp(tp):
+                restored[tp] = found
+            else:
+                self._hand_on(tp, found)
+        for tp, record in self.scheduler.iterate(restored):
             if self.should_stop or self._fetched_at != self._moves:
                 return
-            message = self._to_message(tp, record)
-            if not self._is_changelog_tp(tp) and size(message) >= HEAVY:
-                self._heavy.add(message)
-            yield tp, message
+            yield tp, self._to_message(tp, record)
+
+    def _hand_on(self, tp: Any, records: Sequence[Any]) -> None:
+        """Put a source's records into its inbox."""
+        inbox = self._inboxes[tp.topic]
+        topic = tp.topic.removeprefix(self.prefix)
+        read = self._read_offset[tp]
+        for record in records:
+            if read is not None:
+                if record.offset < read:
+                    continue
+                if record.offset > read + 1:
+                    # Removed by compaction, or not for readers: nobody will ack these.
+                    self._gap[tp].addi(read + 1, record.offset)
+            read = record.offset
+            message = Message(
+                topic, tp.partition, read, record.key, record.value,
+                tuple(record.headers or ()), record.timestamp / 1000,
+            )  # fmt: skip
+            inbox.put(tp, message, size(message))
+        self._read_offset[tp] = read
 
 
-def transport_class(fetch_wait_ms: int) -> type[Any]:
-    """A transport whose consumers wait `fetch_wait_ms`."""
+def transport_class(settings: Settings) -> type[Any]:
+    """A transport with the settings' wait and prefix."""
     unpacking.install()
 
     class Consumer(_Consumer):
-        pass
+        fetch_wait_ms = settings.fetch_wait_ms
+        prefix = settings.prefix
 
     class Transport(driver.Transport):  # type: ignore[misc]
-        pass
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.inboxes: dict[str, Inbox] = {}
+            """Where a source's messages go, by topic."""
 
-    Consumer.fetch_wait_ms = fetch_wait_ms
     Transport.Consumer = Consumer
     return Transport

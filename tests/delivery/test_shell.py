@@ -6,44 +6,47 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_app.delivery.inbox import Batch
 from stream_app.delivery.message import Message, Read, Record, Result
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.shell import EXIT_FAILURE, Shell
 from stream_app.settings import Settings
 
 
-class Stream:
-    """A stream that gives events and notes what is acked."""
+class Source:
+    """Fills an agent's inbox and notes what is acked."""
 
     def __init__(self, sizes: Sequence[int], log: list[tuple[str, int]]) -> None:
-        self._sizes = sizes
+        self.sizes = sizes
         self._log = log
-        self.done = asyncio.Event()
+        self._done = asyncio.Event()
 
-    def noack(self) -> "Stream":
-        return self
+    def taken(self, batch: Batch) -> None:
+        pass
 
-    async def events(self) -> AsyncIterator[Any]:
-        for offset, size in enumerate(self._sizes):
-            message = SimpleNamespace(
-                topic="p.t", partition=0, offset=offset, key=None, value=b"x" * size,
-                headers=[("a", b"b")], timestamp=1.0,
-            )  # fmt: skip
-            yield SimpleNamespace(message=message)
-        await self.done.wait()
+    def done(self, batch: Batch) -> None:
+        for message in batch.messages:
+            self._log.append(("ack", message.offset))
+            if message.offset == len(self.sizes) - 1:
+                self._done.set()
 
-    async def ack(self, event: Any) -> None:
-        self._log.append(("ack", event.message.offset))
-        if event.message.offset == len(self._sizes) - 1:
-            self.done.set()
+    async def feed(self, shell: Shell) -> None:
+        for offset, size in enumerate(self.sizes):
+            shell.inbox.put(0, Message("t", 0, offset, None, b"x" * size, (), 1.0), size)
+
+    async def run(self, shell: Shell) -> None:
+        """Until all is acked."""
+        shell.inbox.reader = self
+        running = asyncio.create_task(shell.run())
+        await self.feed(shell)
+        await self._done.wait()
+        running.cancel()
 
 
 class Sent(Outbox):
@@ -91,8 +94,8 @@ def test_sent_before_acked_in_order(sizes: list[int], rows: int, size: int, thre
     processor = Uneven()
 
     async def run() -> None:
-        shell = Shell("t", processor, Sent(log), prefix="p.", rows=rows, size=size, threads=threads)
-        await shell.run(Stream(sizes, log))
+        shell = Shell("t", processor, Sent(log), rows=rows, size=size, threads=threads)
+        await Source(sizes, log).run(shell)
 
     asyncio.run(run())
     everything = list(range(len(sizes)))
@@ -104,15 +107,14 @@ def test_sent_before_acked_in_order(sizes: list[int], rows: int, size: int, thre
     for batch in processor.batches:
         assert len(batch) <= rows
         assert len(batch) == 1 or sum(len(m.value or b"") for m in batch) <= size
-        assert batch[0].topic == "t" and batch[0].headers == (("a", b"b"),)
 
 
-class Trickle(Stream):
-    """The same, one event each time the loop goes round."""
+class Trickle(Source):
+    """The same, one message each time the loop goes round."""
 
-    async def events(self) -> AsyncIterator[Any]:
-        async for event in super().events():
-            yield event
+    async def feed(self, shell: Shell) -> None:
+        for offset, size in enumerate(self.sizes):
+            shell.inbox.put(0, Message("t", 0, offset, None, b"x" * size, (), 1.0), size)
             await asyncio.sleep(0)
 
 
@@ -121,8 +123,12 @@ def test_a_batch_that_gathers_takes_what_comes_just_after() -> None:
 
     def batches(gather: float) -> list[int]:
         processor = Uneven()
-        shell = Shell("t", processor, Sent(log), prefix="", rows=9, size=9999, gather=gather)
-        asyncio.run(shell.run(Trickle([1] * 12, log)))
+
+        async def run() -> None:
+            shell = Shell("t", processor, Sent(log), rows=9, size=9999, gather=gather)
+            await Trickle([1] * 12, log).run(shell)
+
+        asyncio.run(run())
         return [len(batch) for batch in processor.batches]
 
     assert batches(0.0)[0] < 9
@@ -131,7 +137,7 @@ def test_a_batch_that_gathers_takes_what_comes_just_after() -> None:
 
 START = """
 import asyncio
-from test_shell import Sent, Stream
+from test_shell import Sent, Source
 from stream_app.delivery.message import Record, Result, State
 from stream_app.delivery.shell import Shell
 
@@ -150,8 +156,10 @@ def fail(messages, read):
         raise RuntimeError("the processor fails")
     return Result([], [])
 
-shell = Shell("t", fail, Sent(told), prefix="p.", rows=1, size=100)
-asyncio.run(shell.run(Stream([1] * 10, told)))
+async def main():
+    await Source([1] * 10, told).run(Shell("t", fail, Sent(told), rows=1, size=100))
+
+asyncio.run(main())
 """
 )
 
@@ -178,9 +186,9 @@ def fail(messages, read):
 
 async def main():
     outbox = Sent(told)
-    good = Shell("good", work, outbox, prefix="", rows=1, size=9, table=Table())
-    bad = Shell("bad", fail, outbox, prefix="", rows=1, size=9, ready=begun.wait)
-    await asyncio.gather(*(shell.run(Stream([1, 1], told)) for shell in (good, bad)))
+    good = Shell("good", work, outbox, rows=1, size=9, table=Table())
+    bad = Shell("bad", fail, outbox, rows=1, size=9, ready=begun.wait)
+    await asyncio.gather(*(Source([1, 1], told).run(shell) for shell in (good, bad)))
 
 asyncio.run(main())
 """

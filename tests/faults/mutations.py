@@ -46,16 +46,15 @@ MUTATIONS = (
         "tests/delivery/test_shell.py",
     ),
     Mutation(
-        1, "what a stream skips is acked", "stream_app/delivery/transport.py",
-        "        return bool(message.tracked and super().ack(message))\n",
-        "        return bool(super().ack(message))\n",
+        1, "what waits is kept when partitions move", "stream_app/delivery/transport.py",
+        "            inbox.clear()\n", "            pass\n",
         "tests/delivery/test_transport.py",
     ),
     Mutation(
         1, "what was fetched before partitions moved is handed on",
         "stream_app/delivery/transport.py",
-        "            if self.should_stop or self._fetched_at != self._moves:\n",
-        "            if self.should_stop:\n",
+        "self._fetched_at != self._moves:\n            return\n        restored",
+        "False:\n            return\n        restored",
         "tests/delivery/test_transport.py",
     ),
     Mutation(
@@ -82,8 +81,7 @@ MUTATIONS = (
     Mutation(
         3, "acked before it is delivered", "stream_app/delivery/shell.py",
         "                await self._shell.deliver(result)\n",
-        "                for event in batch:\n"
-        "                    await self._stream.ack(event)\n"
+        "                self._shell.inbox.ack(batch)\n"
         "                await self._shell.deliver(result)\n",
         "tests/delivery/test_shell.py",
     ),
