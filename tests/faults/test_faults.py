@@ -23,7 +23,7 @@ from stream_app.broker.kafka import KafkaCluster, KafkaUnavailable
 
 GENTLE = ("bundle swapped", "model slow", "model failing")
 """No kill, freeze or cut: three times each, whatever `--strikes` says."""
-SHORT = ("worker killed, state truncated", "worker frozen", "broker killed")
+SHORT = ("worker killed, state truncated", "worker frozen", "worker cut off", "broker killed")
 
 
 @pytest.fixture
