@@ -205,7 +205,7 @@ def picture(samples: list[Sample], phases: list[dict[str, Any]], path: Path) -> 
 async def measure(minutes: float, rate: float, settings: Settings, brokers: list[int]) -> Endurance:
     """Warm the worker, then all phases."""
     traffic = Traffic(settings)
-    async with running("all", settings, brokers) as run:
+    async with running(Run("all", settings, brokers)) as run:
         with data_dir() as folder:
             await run.send(items())
             run.start(folder)

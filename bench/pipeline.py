@@ -32,7 +32,7 @@ from stream_app import profiles
 from stream_app import settings as settings_module
 from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.broker.kafka import KafkaCluster
-from stream_app.delivery.message import Message
+from stream_app.delivery.message import Message, Record
 from stream_app.pipeline import Pipeline, assemble, open_model
 from stream_app.settings import Settings
 
@@ -98,33 +98,38 @@ async def throughput(
 ) -> tuple[Figures, list[float]]:
     """A worker on reviews that are all there when it starts; its memory by quarters."""
     count = len(load.reviews)
-    async with running(agents, settings, brokers) as run:
+    async with running(Run(agents, settings, brokers)) as run:
         with data_dir() as folder:
             await run.send([*items(), *load.records()[:WARM]])
             run.start(folder)
             await run.finish(WARM)
-            await run.lay_up(load.records()[WARM:])
-            idle = time.time()
-            await run.finish(count)
-            counted = count - WARM
-            stamps = sorted(stored.time for stored in await run.read("analyses"))
-            ends = [stamps[-1]]
-            if agents == "all":
-                ends += [stored.time for stored in await run.read("recommendations")]
-            worker, broker = run.spent(idle, run.samples[-1].time)
-            return {
-                "reviews_per_s": counted / (max(ends) - idle),
-                "cpu_us": 1e6 * worker / counted,
-                "broker_cpu_us": 1e6 * broker / counted,
-                "to_analysis_per_s": counted / (stamps[-1] - idle),
-            }, run.memory(count)
+            return await burst(run, load.records()[WARM:]), run.memory(count)
+
+
+async def burst(run: Run, records: list[Record]) -> Figures:
+    """Reviews that are all there when an idle worker goes on, until it is idle again."""
+    before = await run.stored("analyses")
+    await run.lay_up(records)
+    idle = time.time()
+    await run.finish(before + len(records))
+    analysed = max(stored.time for stored in await run.read("analyses"))
+    ends = [analysed]
+    if run.agents == "all":
+        ends += [stored.time for stored in await run.read("recommendations")]
+    worker, broker = run.spent(idle, run.samples[-1].time)
+    return {
+        "reviews_per_s": len(records) / (max(ends) - idle),
+        "cpu_us": 1e6 * worker / len(records),
+        "broker_cpu_us": 1e6 * broker / len(records),
+        "to_analysis_per_s": len(records) / (analysed - idle),
+    }
 
 
 async def latency(
     load: Load, rate: float, settings: Settings, brokers: list[int]
 ) -> dict[str, Figures]:
     """From produce to the stored analysis, and to the user's recommendation that counts it."""
-    async with running("all", settings, brokers) as run:
+    async with running(Run("all", settings, brokers)) as run:
         with data_dir() as folder:
             await run.send(items())
             run.start(folder)
@@ -161,10 +166,11 @@ async def _latencies(run: Run, sent: dict[bytes, float]) -> dict[str, Figures]:
             )
             - begun
         )
-    return {name: _quantiles(values) for name, values in waits.items()}
+    return {name: quantiles(values) for name, values in waits.items()}
 
 
-def _quantiles(seconds: list[float]) -> Figures:
+def quantiles(seconds: list[float]) -> Figures:
+    """Median and 99th percentile in milliseconds."""
     p50, p99 = np.percentile(seconds, (50, 99))
     return {"reviews": len(seconds), "p50_ms": 1e3 * float(p50), "p99_ms": 1e3 * float(p99)}
 

@@ -65,17 +65,35 @@ def rss(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
 
 
-def children() -> list[int]:
-    """Processes that this one started and that still run."""
-    own = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+def children(parent: int | None = None) -> list[int]:
+    """Processes that one, by default this one, started and that still run."""
+    own = Path(f"/proc/{parent or os.getpid()}/task").glob("*/children")
     return [int(pid) for file in own for pid in file.read_text().split()]
 
 
-class Run:
-    """A started worker of its own topics, group and tables."""
+def tree(pid: int) -> list[int]:
+    """A process and all that it started, and they started, that still run."""
+    return [pid, *(inner for child in children(pid) for inner in tree(child))]
 
-    def __init__(self, agents: str, settings: Settings, brokers: list[int]) -> None:
+
+class Run:
+    """A started worker of its own topics, group and tables.
+
+    `module`: what is started, `bench.worker` or another program that reads reviews and writes
+    analyses. `commits`: whether the group's offsets on the broker show how far it is.
+    """
+
+    def __init__(
+        self,
+        agents: str,
+        settings: Settings,
+        brokers: list[int],
+        *,
+        module: str = "bench.worker",
+        commits: bool = True,
+    ) -> None:
         self.agents, self.settings = agents, settings
+        self._module, self._commits = module, commits
         self.samples: list[Sample] = []
         self._brokers = brokers
         self._process: subprocess.Popen[bytes] | None = None
@@ -105,10 +123,19 @@ class Run:
 
     async def lay_up(self, records: Iterable[Record]) -> None:
         """Produce while the worker stands still; when it goes on, everything is there."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
         await self.send(records)
-        self._process.send_signal(signal.SIGCONT)
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End the worker as if the machine had lost power."""
+        assert self._process is not None
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in tree(self.pid):
+            os.kill(pid, number)
 
     async def send_steadily(self, records: list[Record], rate: float) -> dict[bytes, float]:
         """Produce `rate` a second; when each was handed to the producer, by key."""
@@ -130,9 +157,9 @@ class Run:
         return sent
 
     def start(self, data_dir: str) -> None:
-        """Start the worker."""
+        """Start the worker, anew after `kill()`."""
         own = msgspec.structs.replace(self.settings, data_dir=data_dir)
-        command = [sys.executable, "-m", "bench.worker", self.agents]
+        command = [sys.executable, "-m", self._module, self.agents]
         # Faust draws a spinner on stdout.
         self._process = subprocess.Popen(
             command, env=os.environ | environment(own), stdout=subprocess.DEVNULL
@@ -140,23 +167,27 @@ class Run:
 
     async def finish(self, reviews: int) -> None:
         """Sample until every analysis is stored and all that the agents read is committed."""
-        assert self._process is not None
         deadline = time.monotonic() + LIMIT
         while True:
             analyses = await self.stored("analyses")
             self._sample(analyses)
-            if analyses >= reviews and await self.lag() == 0:
+            if analyses >= reviews and (not self._commits or await self.lag() == 0):
                 return
-            if self._process.poll() is not None:
-                raise RuntimeError(f"the worker ended with {self._process.returncode}")
+            self.check()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{analyses} of {reviews} analyses after {LIMIT:g} s")
             await asyncio.sleep(0.2)
 
+    def check(self) -> None:
+        """Raises RuntimeError when the worker has ended."""
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise RuntimeError(f"the worker ended with {self._process.returncode}")
+
     def _sample(self, analyses: int) -> None:
-        pid = self.pid
-        broker = sum(cpu(child) for child in self._brokers)
-        self.samples.append(Sample(time.time(), analyses, cpu(pid), broker, rss(pid)))
+        pids = tree(self.pid)
+        worker, broker = sum(map(cpu, pids)), sum(map(cpu, self._brokers))
+        self.samples.append(Sample(time.time(), analyses, worker, broker, sum(map(rss, pids))))
 
     async def _ends(self, topic: str) -> dict[TopicPartition, int]:
         name = full_name(self.settings, topic)
@@ -230,9 +261,8 @@ class Run:
 
 
 @asynccontextmanager
-async def running(agents: str, settings: Settings, brokers: list[int]) -> AsyncIterator[Run]:
-    """A prepared run, stopped and cleared away in the end; the caller starts its worker."""
-    run = Run(agents, settings, brokers)
+async def running(run: Run) -> AsyncIterator[Run]:
+    """A run prepared, stopped and cleared away in the end; the caller starts its worker."""
     await run.prepare()
     try:
         yield run
