@@ -13,8 +13,8 @@ from mode import Service
 
 from stream_app import topics
 from stream_app.agents import Worker, analyse, catalogue, emerging, interests, models, watch
+from stream_app.delivery.ending import fail
 from stream_app.delivery.outbox import Outbox
-from stream_app.delivery.shell import fail
 from stream_app.delivery.transport import transport_class
 from stream_app.ops import server, tracing
 from stream_app.pipeline import Pipeline, build

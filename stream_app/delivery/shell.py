@@ -7,17 +7,13 @@ and outputs and state are made so that this changes nothing.
 """
 
 import asyncio
-import logging
-import os
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from aiokafka.errors import KafkaError
-
 from schemas import Invalid
 from stream_app.delivery.dead import dead
+from stream_app.delivery.ending import fail
 from stream_app.delivery.inbox import Batch, Inbox
 from stream_app.delivery.message import REFRESH, Message, Processor, Record, Result
 from stream_app.delivery.outbox import Outbox
@@ -25,44 +21,9 @@ from stream_app.delivery.table import StateTable
 from stream_app.delivery.unpacking import Unreadable
 from stream_app.ops import tracing
 from stream_app.ops.metrics import Meter
-from stream_app.stored import StateError
 
-log = logging.getLogger(__name__)
-
-EXIT_FAILURE = 70
-END_SECONDS = 5.0
-"""What others have begun to deliver is waited for so long when one has failed."""
 IDLE_SECONDS = 2.0
 """Without a message for so long, a shell with a table looks into its changelog."""
-TOLD = (StateError, Invalid, KafkaError)
-"""Errors whose messages say all there is to say, and repeat nothing of a message's content."""
-
-
-def die(stage: str, error: BaseException) -> None:
-    """End the process at once: what is not acked is delivered again to a successor.
-
-    Of an error that nobody expected the log has the kind and the lines of code it came through,
-    not what it says: Python's own errors like to quote the value that they failed on.
-    """
-    if isinstance(error, TOLD):
-        log.critical("%s failed, the worker stops: %s", stage, error)
-    else:
-        lines = "".join(traceback.format_tb(error.__traceback__))
-        log.critical("%s failed, the worker stops: %s\n%s", stage, type(error).__name__, lines)
-    logging.shutdown()
-    os._exit(EXIT_FAILURE)
-
-
-async def fail(stage: str, error: BaseException, outbox: Outbox) -> None:
-    """End the process when all that has begun to be delivered has ended, or soon anyway.
-
-    A worker that was frozen learns in one shell that it has lost its partitions. Would it end
-    while another has sent outputs and not yet their state, then nothing told the owner that these
-    outputs came late.
-    """
-    outbox.stopped = True
-    await outbox.settled(END_SECONDS)
-    die(stage, error)
 
 
 class Shell:

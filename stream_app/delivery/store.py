@@ -10,6 +10,7 @@ from typing import Any
 import rocksdict
 from faust.stores import rocksdb
 
+from stream_app.delivery.ending import die
 from stream_app.delivery.ownership import OWNER, token
 
 log = logging.getLogger(__name__)
@@ -47,11 +48,14 @@ class Store(rocksdb.Store):  # type: ignore[misc]
         try:
             value: bytes | None = self._db_for_partition(partition).get(key)
         except Exception as error:
-            if "Corruption" in str(error):
-                # It is in use: whoever opens it next restores it.
-                (self.partition_path(partition) / BROKEN).touch()
+            self._note(partition, error)
             raise
         return value
+
+    def _note(self, partition: int, error: Exception) -> None:
+        if "Corruption" in str(error):
+            # It is in use: whoever opens it next restores it.
+            (self.partition_path(partition) / BROKEN).touch()
 
     def write(self, partition: int, batch: Any) -> None:
         """Write a batch of RocksDB, all or nothing."""
@@ -63,11 +67,17 @@ class Store(rocksdb.Store):  # type: ignore[misc]
         to_key: Callable[[Any], Any],
         to_value: Callable[[Any], Any],
     ) -> None:
+        """Recovery's and the standbys' way in. A disk that takes no more ends the worker: Faust
+        would log it and stay in recovery for good."""
         received: dict[int, list[Any]] = defaultdict(list)
         for event in batch:
             received[event.message.partition].append(event.message)
         for partition, records in received.items():
-            self.restore(partition, records)
+            try:
+                self.restore(partition, records)
+            except Exception as error:
+                self._note(partition, error)
+                die("recovery", error)
 
     def restore(self, partition: int, records: Sequence[Any]) -> None:
         """Take the next records of a partition's changelog, without those of workers that owned

@@ -7,7 +7,7 @@ import pytest
 
 PROGRAM = """
 from schemas import Invalid
-from stream_app.delivery.shell import die
+from stream_app.delivery.ending import die
 from stream_app.stored import StateError
 try:
     {error}

@@ -12,10 +12,11 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_app.delivery.ending import EXIT_FAILURE
 from stream_app.delivery.inbox import Batch
 from stream_app.delivery.message import Message, Read, Record, Result
 from stream_app.delivery.outbox import Outbox
-from stream_app.delivery.shell import EXIT_FAILURE, Shell
+from stream_app.delivery.shell import Shell
 from stream_app.settings import Settings
 
 

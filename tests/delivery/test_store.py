@@ -1,6 +1,8 @@
 """A broken RocksDB folder is restored from the changelog, a sound one is left as it is."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from stream_app.app import create_app
+from stream_app.delivery.ending import EXIT_FAILURE
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.ownership import OWNER, TOKEN
 from stream_app.delivery.store import Store
@@ -90,3 +93,29 @@ def test_a_record_of_who_owns_it_no_more_is_passed_over(tmp_path: Path) -> None:
     assert (store.token(0), store.next_offset(0)) == (2, 6)
     store.restore(0, [written(6, b"a", b"newer", 2)])
     assert store.doubtful[0] == {b"b"}
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from types import SimpleNamespace
+from test_store import opened, written
+store = opened(Path(sys.argv[1]))
+assert store.next_offset(0) == 0
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, resource.RLIM_INFINITY))
+record = written(0, b"k", b"v" * (1 << 18), 1)
+record.partition = 0
+store.apply_changelog_batch([SimpleNamespace(message=record)], None, None)
+print("goes on")
+"""
+
+
+def test_a_disk_that_is_full_during_recovery_ends_the_worker(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)], cwd=Path(__file__).parent, text=True,
+        capture_output=True, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (EXIT_FAILURE, ""), done.stderr
+    assert "recovery failed, the worker stops" in done.stderr

@@ -119,7 +119,7 @@ MUTATIONS = (
         "tests/kafka/test_ownership.py",
     ),
     Mutation(
-        3, "a worker ends between outputs and state", "stream_app/delivery/shell.py",
+        3, "a worker ends between outputs and state", "stream_app/delivery/ending.py",
         "    await outbox.settled(END_SECONDS)\n", "",
         "tests/delivery/test_shell.py",
     ),

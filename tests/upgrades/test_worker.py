@@ -12,9 +12,9 @@ from workers import WorkerProcess, drained, lag, read_all, settings_for, table, 
 from stream_app import topics
 from stream_app.alerts import subject
 from stream_app.broker import Broker
+from stream_app.delivery.ending import EXIT_FAILURE
 from stream_app.delivery.message import Record
 from stream_app.delivery.ownership import OWNER
-from stream_app.delivery.shell import EXIT_FAILURE
 from stream_app.identity import partition
 from stream_app.interests import record
 from stream_app.pipeline import build
