@@ -5,15 +5,16 @@ import os
 import shutil
 import subprocess
 
-HOST = "10.231.77.1"
-"""The brokers' address."""
-
 
 class Network:
     """The bridge and its namespaces; gone after `down`."""
 
     def __init__(self) -> None:
         self._bridge = f"br{os.getpid()}"
+        # Two runs at once must not meet.
+        self._net = f"10.231.{os.getpid() % 256}"
+        self.host = f"{self._net}.1"
+        """The brokers' address."""
         self._joined: list[str] = []
 
     @staticmethod
@@ -32,7 +33,7 @@ class Network:
     def up(self) -> None:
         """Make the bridge."""
         _ip("link", "add", self._bridge, "type", "bridge")
-        _ip("addr", "add", f"{HOST}/24", "dev", self._bridge)
+        _ip("addr", "add", f"{self.host}/24", "dev", self._bridge)
         _ip("link", "set", self._bridge, "up")
 
     def join(self, name: str) -> list[str]:
@@ -43,7 +44,7 @@ class Network:
         _ip("netns", "add", space)
         _ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", space)
         _ip("link", "set", link, "master", self._bridge, "up")
-        _ip("-n", space, "addr", "add", f"10.231.77.{number}/24", "dev", "eth0")
+        _ip("-n", space, "addr", "add", f"{self._net}.{number}/24", "dev", "eth0")
         for device in ("eth0", "lo"):
             _ip("-n", space, "link", "set", device, "up")
         return ["ip", "netns", "exec", space]

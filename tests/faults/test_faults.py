@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from network import HOST, Network
+from network import Network
 from scene import Outcome, Scene
 from strikes import FAILING, possible
 from workers import settings_for
@@ -41,7 +41,7 @@ def network() -> Iterator[Network | None]:
 def cluster(network: Network | None, request: pytest.FixtureRequest) -> Iterator[KafkaCluster]:
     # The session's own node says whether Kafka can run here, and fails where it must.
     request.getfixturevalue("kafka")
-    made = KafkaCluster(3, host=HOST) if network else KafkaCluster(3)
+    made = KafkaCluster(3, host=network.host) if network else KafkaCluster(3)
     try:
         made.start()
     except KafkaUnavailable as reason:
