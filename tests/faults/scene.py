@@ -105,7 +105,7 @@ class Scene:
         self.workers = [self.worker(name) for name in ("one", "two")]
         self.spare = self.worker("three")
         self.ill = self.worker("ill", "tests.faults.faulty")
-        self.healed = 0
+        self.healed: set[Place] = set()
         """Inputs that a failing model refused, and that were answered when they came again."""
         self._visitors = Visitors(seed)
         self._witness = Witness(self.settings)
@@ -164,12 +164,10 @@ class Scene:
         fresh = self._witness.fresh
         self._witness.fresh = []
         await asyncio.to_thread(self._follow, fresh, failing)
-        wrong = self._lost(fresh, failing)
         # Outputs that a worker sent too late are sent again when the owner sees it.
         deadline = time.monotonic() + REPAIR
-        while differ := await asyncio.to_thread(self._unequal):
+        while wrong := self._lost(fresh, failing) + await asyncio.to_thread(self._unequal):
             if time.monotonic() > deadline:
-                wrong += differ
                 break
             await asyncio.sleep(1.0)
             await self._witness.look()
@@ -251,7 +249,7 @@ class Scene:
                 offset = value["applied"].get(f"{where[0]}/{where[1]}", -1)
                 answered = offset >= where[2] and not dead
             if answered and failing and self._refused(where):
-                self.healed += 1
+                self.healed.add(where)
             elif answered == dead:
                 wrong.append(f"{where} {'in both places' if dead else 'lost'}")
         return wrong

@@ -102,7 +102,7 @@ def _summary(scene: Scene, outcomes: list[Outcome], seed: int) -> dict[str, obje
         "strikes": len(outcomes),
         "inputs": sum(outcome.inputs for outcome in outcomes),
         "wrong": sum(len(outcome.wrong) for outcome in outcomes),
-        "refused_then_answered": scene.healed,
+        "refused_then_answered": len(scene.healed),
         "repeated_outputs": scene.repeated(),
         "exits": scene.exits(),
         "recovery_s": {
