@@ -6,6 +6,7 @@ state after a set of events does not depend on the order in which they arrived.
 
 import struct
 from bisect import insort
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -89,8 +90,15 @@ class Fold(NamedTuple):
     late: int
 
 
-def apply(subject: Subject, source: str, entries: list[Signal], windows: Windows) -> Fold:
-    """Fold signals of one source partition in, in offset order."""
+def apply(
+    subject: Subject,
+    source: str,
+    entries: list[Signal],
+    windows: Windows,
+    moves: Callable[[int], None] | None = None,
+) -> Fold:
+    """Fold signals of one source partition in, in offset order. `moves` is called with each window
+    that becomes the newest, before the ring moves on to it."""
     counted = repeated = late = 0
     known = {event for _, event in subject.ids}
     for entry in entries:
@@ -110,6 +118,11 @@ def apply(subject: Subject, source: str, entries: list[Signal], windows: Windows
                 known.discard(subject.ids.pop(0)[1])
         age = subject.clock - entry.time
         if age < 0:
+            if moves is not None:
+                newest = windows.index(entry.time)
+                begin = max(windows.index(subject.clock), newest - windows.ring)
+                for index in range(begin + 1, newest + 1):
+                    moves(index)
             faded = 0.5 ** (-age / windows.half_life)
             subject.popularity *= faded
             subject.opinions *= faded

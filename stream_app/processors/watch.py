@@ -1,11 +1,12 @@
 """Signals to each subject's record, its trend, and the alerts of its surges."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 
 import schemas
-from schemas import Invalid, Signals
+from schemas import Alert, Invalid, Signals
 from stream_app.alerts.emerging import SUBJECT, Discovered
 from stream_app.alerts.notice import evidence, notices
 from stream_app.alerts.subject import Subject, Windows, apply, decode, encode
@@ -26,11 +27,14 @@ JUDGED = 1024
 class _Touched:
     partition: int
     subject: Subject
-    before: list[Surge]
+    surges: list[Surge]
+    """As they were judged last."""
+    alerts: list[Alert] = field(default_factory=list)
 
 
 class Watch:
-    """Counts by event time and judges closed windows.
+    """Counts by event time and judges closed windows, each time that one closes: what is announced
+    does not depend on where a batch ends.
 
     A redelivered signal changes nothing and sends trend and state again. Not the alerts: what
     stands in the state has been sent, for outputs are delivered first. They could not be repeated
@@ -61,11 +65,9 @@ class Watch:
                 records.append(dead(message, error, STAGE))
         states = []
         for name, entry in touched.items():
-            after = self.surges(entry.subject)
-            oldest = self._windows.index(entry.subject.clock) - self._windows.ring // 2
-            alerts = notices(name, entry.before, after, self._windows, oldest)
-            records.extend(alert_record(alert) for alert in alerts)
-            open_surge = next((evidence(s) for s in after if s.end is None), None)
+            self._announce(name, entry, self._windows.index(entry.subject.clock))
+            records.extend(map(alert_record, entry.alerts))
+            open_surge = next((evidence(s) for s in entry.surges if s.end is None), None)
             emerging = self._discovered.read() if name == SUBJECT else ()
             value = trend(name, entry.subject, self._windows, open_surge, emerging)
             records.append(Record("trends", name.encode(), schemas.encode(value)))
@@ -74,10 +76,22 @@ class Watch:
 
     def surges(self, subject: Subject) -> list[Surge]:
         """The surges within the subject's ring, oldest first."""
-        now = self._windows.index(subject.clock - self._windows.lateness)
+        return self._surges(subject, self._windows.index(subject.clock))
+
+    def _surges(self, subject: Subject, newest: int) -> list[Surge]:
+        """The surges when the ring ended, or will end, with the window `newest`."""
+        now = newest - math.ceil(self._windows.lateness / self._windows.seconds)
+        first = newest - self._windows.ring
         counts = sorted(subject.windows.items())
-        closed = ((index, c.reviews, c.negatives) for index, c in counts if index < now)
+        closed = ((i, c.reviews, c.negatives) for i, c in counts if first < i < now)
         return self._judge(tuple(closed), now)
+
+    def _announce(self, name: str, entry: _Touched, newest: int) -> None:
+        """What is news with the ring that ends with the window `newest`."""
+        after = self._surges(entry.subject, newest)
+        oldest = newest - self._windows.ring // 2
+        entry.alerts += notices(name, entry.surges, after, self._windows, oldest)
+        entry.surges = after
 
     def _judge_counts(self, closed: tuple[tuple[int, int, int], ...], now: int) -> list[Surge]:
         return judge([Window(*counts) for counts in closed], now, self._rule)
@@ -93,7 +107,13 @@ class Watch:
             if not pack.entries:
                 return  # asked for again, and nothing is known of it
             entry = touched[pack.subject] = _Touched(message.partition, Subject(), [])
-        fold = apply(entry.subject, pack.source, pack.entries, self._windows)
+        fold = apply(
+            entry.subject,
+            pack.source,
+            pack.entries,
+            self._windows,
+            partial(self._announce, pack.subject, entry),
+        )
         metrics.LATE.inc(fold.late)
         metrics.REPEATED.inc(fold.repeated)
 

@@ -153,7 +153,7 @@ MUTATIONS = (
     ),
     Mutation(
         7, "an event is late as soon as its window ends", "stream_app/processors/watch.py",
-        "subject.clock - self._windows.lateness)", "subject.clock)",
+        "newest - math.ceil(self._windows.lateness / self._windows.seconds)", "newest",
         "tests/processors/test_lateness.py",
     ),
     Mutation(

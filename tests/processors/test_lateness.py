@@ -1,6 +1,10 @@
 """Windows are judged when they are closed: by event time, and not before late events may come."""
 
 import json
+import random
+from collections.abc import Iterator
+
+import pytest
 
 import schemas
 from models.batching import Inference
@@ -48,11 +52,17 @@ class Feed:
         return [(record.topic, record.value or b"") for record in result.records]
 
 
-def test_a_surge_is_told_when_its_window_can_get_no_more_events() -> None:
+@pytest.fixture(scope="module")
+def watch() -> Iterator[Watch]:
     inference = Inference(Model(load(default_bundle())))
     shop = profiles.load("shop")
     assert shop.surge.window_seconds == shop.surge.lateness_seconds == HOUR
-    feed = Feed(assemble(settings_module.load(environ={}), shop, inference).watch)
+    yield assemble(settings_module.load(environ={}), shop, inference).watch
+    inference.close()
+
+
+def test_a_surge_is_told_when_its_window_can_get_no_more_events(watch: Watch) -> None:
+    feed = Feed(watch)
     for hour in range(24):
         assert feed.reviews(NOON + hour * HOUR, 6, +1) == []
     assert feed.reviews(NOON + 24 * HOUR, 12, -1) == []
@@ -61,4 +71,33 @@ def test_a_surge_is_told_when_its_window_can_get_no_more_events() -> None:
     # Its state is only there because its alert was stored before; the trend says the same again.
     (again,) = feed.again()
     assert again[0] == "trends" and json.loads(again[1])["surge"] is not None
-    inference.close()
+
+
+def test_what_is_announced_does_not_depend_on_where_batches_end(watch: Watch) -> None:
+    """Of a subject with many negative reviews the judgement of old surges changes as the ring
+    moves on: each of its steps must be seen."""
+    draw = random.Random(5)
+    entries = []
+    for number in range(4000):
+        hour = number / 10
+        sentiment = -1 if draw.random() < (0.85 if int(hour) % 40 < 3 else 0.45) else 1
+        time = NOON + hour * HOUR
+        entries.append(Signal(number, number, time, float(sentiment), sentiment, 0.0, []))
+
+    def alerts(size: int) -> list[str]:
+        state: bytes | None = None
+        found: list[str] = []
+        for begin in range(0, len(entries), size):
+            value = schemas.encode(Signals(SUBJECT, "reviews/0", entries[begin : begin + size]))
+            key = SUBJECT.encode()
+            message = Message("signals", partition(key, 4), begin, key, value, (), NOON)
+            result = watch([message], lambda number, name, state=state: state)  # type: ignore[misc]
+            state = result.states[0].value
+            found += [
+                json.loads(r.value or b"")["id"] for r in result.records if r.topic == "alerts"
+            ]
+        return found
+
+    told = alerts(1)
+    assert len(told) > 10
+    assert alerts(7) == alerts(60) == alerts(4000) == told
