@@ -118,7 +118,7 @@ def apply(
                 known.discard(subject.ids.pop(0)[1])
         age = subject.clock - entry.time
         if age < 0:
-            if moves is not None:
+            if moves is not None and subject.windows:
                 newest = windows.index(entry.time)
                 begin = max(windows.index(subject.clock), newest - windows.ring)
                 for index in range(begin + 1, newest + 1):
