@@ -40,6 +40,11 @@ class Holder:
     async def claim(self) -> None:
         await self.table.own([0])
 
+    async def take_over(self) -> None:
+        """As a worker does that is given the partition."""
+        await self.recover()
+        await self.claim()
+
     def lose(self) -> None:
         """The partition moves away, and its database is closed."""
         self.table._store._dbs.pop(0).close()
@@ -75,11 +80,9 @@ async def test_the_late_write_of_a_frozen_worker_changes_nothing(
     settings = settings_for(kafka, "owners")
     await topics.create(settings)
     frozen, owner, late = hold(settings, "frozen", "owner", "late")
-    await frozen.recover()
-    await frozen.claim()
+    await frozen.take_over()
     await frozen.write(b"user", b"1 event")
-    await owner.recover()
-    await owner.claim()
+    await owner.take_over()
     await owner.write(b"user", b"3 events")
     with pytest.raises(Superseded):
         await frozen.write(b"user", b"2 events")
@@ -111,8 +114,7 @@ async def test_of_two_claims_the_first_holds(kafka: KafkaCluster, hold: Hold) ->
     with pytest.raises(Superseded):
         await second.claim()
     # It ends; its successor recovers, and takes over.
-    await second.recover()
-    await second.claim()
+    await second.take_over()
     assert second.table.read(0, b"user") == b"1 event"
     with pytest.raises(Superseded):
         await first.write(b"user", b"2 events")
@@ -122,8 +124,7 @@ async def test_a_claim_brings_what_recovery_left_out(kafka: KafkaCluster, hold: 
     settings = settings_for(kafka, "early")
     await topics.create(settings)
     before, after = hold(settings, "before", "after")
-    await before.recover()
-    await before.claim()
+    await before.take_over()
     await before.write(b"user", b"1 event")
     await after.recover()
     await before.write(b"user", b"2 events")
@@ -138,12 +139,10 @@ async def test_a_partition_that_comes_back_is_claimed_anew(kafka: KafkaCluster, 
     settings = settings_for(kafka, "back")
     await topics.create(settings)
     first, second = hold(settings, "first", "second")
-    await first.recover()
-    await first.claim()
+    await first.take_over()
     await first.write(b"user", b"1 event")
     first.lose()
-    await second.recover()
-    await second.claim()
+    await second.take_over()
     await second.write(b"user", b"2 events")
     second.lose()
     with pytest.raises(Superseded):
