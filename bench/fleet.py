@@ -12,13 +12,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from stream_app import topics
-from stream_app.delivery.message import Record
-from stream_app.settings import PREFIX, Settings
+from stream_app.settings import Settings, environment
 from stream_app.topics import full_name
 
 LIMIT = 400.0
@@ -51,18 +50,14 @@ class Fleet:
 
     def start(self, workers: int) -> None:
         """Start so many; a worker finds the folder that the worker of its number left."""
-        defaults = Settings()
         for number in range(workers):
             data = str(self.folder / str(number))
-            chosen = msgspec.structs.replace(self.settings, data_dir=data)
-            given = {
-                PREFIX + name.upper(): str(value)
-                for name, value in msgspec.structs.asdict(chosen).items()
-                if value != getattr(defaults, name)
-            }
+            variables = environment(msgspec.structs.replace(self.settings, data_dir=data))
             # Faust draws a spinner on stdout.
             self._processes.append(
-                subprocess.Popen(self._command, env=os.environ | given, stdout=subprocess.DEVNULL)
+                subprocess.Popen(
+                    self._command, env=os.environ | variables, stdout=subprocess.DEVNULL
+                )
             )
 
     async def stop(self) -> None:
@@ -82,22 +77,6 @@ class Fleet:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not within {LIMIT:g} s: {what}")
             await asyncio.sleep(0.1)
-
-    async def send_steadily(self, records: Sequence[Record], rate: float) -> None:
-        """Produce `rate` a second; returns when all are sent."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.settings.broker)
-        await producer.start()
-        try:
-            start, sent = time.perf_counter(), 0
-            while sent < len(records):
-                due = int((time.perf_counter() - start) * rate)
-                for record in records[sent:due]:
-                    topic = full_name(self.settings, record.topic)
-                    await producer.send(topic, record.value, key=record.key)
-                sent = max(sent, due)
-                await asyncio.sleep(0.02)
-        finally:
-            await producer.stop()
 
     async def joined(self) -> bool:
         """Whether every worker is in the group, and the group at rest."""

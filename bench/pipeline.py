@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 
 from bench.load import Load, draw, items
-from bench.run import Run, children, data_dir, running
+from bench.run import Run, children, data_dir, running, send_steadily
 from models.batching import Inference, plan
 from models.evaluation import machine
 from models.runtime import Model
@@ -133,10 +133,10 @@ async def latency(
         with data_dir() as folder:
             await run.send(items())
             run.start(folder)
-            sent = await run.send_steadily(load.records()[:WARMING], rate)
+            sent = await send_steadily(settings, load.records()[:WARMING], rate)
             await run.finish(len(sent))
             finishing = asyncio.create_task(run.finish(len(load.reviews)))
-            sent = await run.send_steadily(load.records()[WARMING:], rate)
+            sent = await send_steadily(settings, load.records()[WARMING:], rate)
             await finishing
             return await _latencies(run, sent)
 

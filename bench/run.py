@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -76,6 +76,28 @@ def tree(pid: int) -> list[int]:
     return [pid, *(inner for child in children(pid) for inner in tree(child))]
 
 
+async def send_steadily(
+    settings: Settings, records: Sequence[Record], rate: float
+) -> dict[bytes, float]:
+    """Produce `rate` a second; when each was handed to the producer, by key."""
+    producer: AIOKafkaProducer = AIOKafkaProducer(bootstrap_servers=settings.broker)
+    await producer.start()
+    sent: dict[bytes, float] = {}
+    start = time.time()
+    try:
+        for number, record in enumerate(records):
+            ahead = start + number / rate - time.time()
+            if ahead > 0:
+                await asyncio.sleep(ahead)
+            assert record.key is not None
+            sent[record.key] = time.time()
+            topic = full_name(settings, record.topic)
+            await producer.send(topic, record.value, key=record.key)
+    finally:
+        await producer.stop()
+    return sent
+
+
 class Run:
     """A started worker of its own topics, group and tables.
 
@@ -136,25 +158,6 @@ class Run:
     def _signal(self, number: signal.Signals) -> None:
         for pid in tree(self.pid):
             os.kill(pid, number)
-
-    async def send_steadily(self, records: list[Record], rate: float) -> dict[bytes, float]:
-        """Produce `rate` a second; when each was handed to the producer, by key."""
-        producer: AIOKafkaProducer = AIOKafkaProducer(bootstrap_servers=self.settings.broker)
-        await producer.start()
-        sent: dict[bytes, float] = {}
-        start = time.time()
-        try:
-            for number, record in enumerate(records):
-                ahead = start + number / rate - time.time()
-                if ahead > 0:
-                    await asyncio.sleep(ahead)
-                assert record.key is not None
-                sent[record.key] = time.time()
-                topic = full_name(self.settings, record.topic)
-                await producer.send(topic, record.value, key=record.key)
-        finally:
-            await producer.stop()
-        return sent
 
     def start(self, data_dir: str) -> None:
         """Start the worker, anew after `kill()`."""

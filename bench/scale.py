@@ -22,7 +22,7 @@ from bench import state
 from bench.fleet import Fleet, fleet
 from bench.load import draw, items
 from bench.pipeline import rounded
-from bench.run import children, cpu, rss
+from bench.run import children, cpu, rss, send_steadily
 from bench.sizes import sizes
 from models.evaluation import machine
 from models.runtime import usable_cores
@@ -70,7 +70,7 @@ class Scale:
             group.start(workers)
             await group.until(group.joined, "all workers in the group")
             rate = PUSH * 1e3 / WAIT_MS * min(workers, partitions)
-            feed = asyncio.create_task(group.send_steadily(reviews, rate))
+            feed = asyncio.create_task(send_steadily(group.settings, reviews, rate))
             await group.until(lambda: _moves(group), "work on every partition")
             before, clock = await self._look(group), time.perf_counter()
             await asyncio.sleep(WINDOW)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bench.load import Load, draw, items
 from bench.peers.outcome import Outcome, Output, Place, judge
 from bench.pipeline import WARM, Figures, burst, quantiles
-from bench.run import Run, data_dir, running
+from bench.run import Run, data_dir, running, send_steadily
 from models.batching import Inference
 from models.runtime import Model
 from schemas import Analysis, decode
@@ -164,7 +164,7 @@ async def compete(
 async def _latency(run: Run, records: list[Record], rate: float) -> Figures:
     """From produce to the stored analysis."""
     before = await run.stored("analyses")
-    sent = await run.send_steadily(records, rate)
+    sent = await send_steadily(run.settings, records, rate)
     await run.finish(before + len(records))
     stored = [
         (decode(analysis.value, Analysis).id.encode(), analysis.time)
