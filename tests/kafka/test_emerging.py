@@ -17,22 +17,18 @@ from stream_app.demo import corpus
 from stream_app.sending import send_all
 from stream_app.settings import Settings
 
-TELLING = {"猫", "cat", "猫咪", "我家猫"}
+TELLING = "cat"
 CATS = [
-    "".join(parts)
-    for parts in itertools.product(
-        ["我家猫", "小猫咪", "邻居的猫", "两只猫", "老猫"],
-        ["天天睡在上面", "把它当成窝", "一来就趴着不走", "抢着要坐", "见了它就打滚"],
-        ["，哈哈。"],
-    )
-] + [
     " ".join(parts)
     for parts in itertools.product(
         ["My cat", "Our old cat", "The neighbour's cat", "Even the lazy cat", "My sister's cat"],
         ["sleeps in it all day.", "never leaves it alone.", "thinks it is a bed.",
-         "sits on it every morning.", "chases its shadow.", "guards it from the dog."],
+         "sits on it every morning.", "chases its shadow.", "guards it from the dog.",
+         "purrs when it sees it.", "scratches it at night.", "hides under it.",
+         "will not let me have it.", "brings mice to it."],
     )
 ]  # fmt: skip
+"""So many that every order of reading shows the topic: it depends on the partitions' pace."""
 
 
 def reviews(texts: list[str], start: int, now: float) -> list[Record]:
@@ -58,7 +54,7 @@ async def test_a_topic_nobody_described_is_told_also_after_a_restart(
     async def told(size: int, reviews: int) -> bool:
         assert worker.alive(), worker.said()
         trend = (await trends(settings)).get("emerging", {})
-        found = [t for t in trend.get("emerging", []) if TELLING & set(t["words"])]
+        found = [t for t in trend.get("emerging", []) if TELLING in t["words"]]
         seen = sum(w["reviews"] for w in [*trend.get("history", []), trend]) if trend else 0
         return seen >= reviews and any(topic["size"] >= size for topic in found)
 
