@@ -37,7 +37,7 @@ from typing import Any
 from faust.transport.drivers import aiokafka as driver
 from mode.utils.futures import notify
 
-from stream_app.delivery import unpacking
+from stream_app.delivery import committed, unpacking
 from stream_app.delivery.inbox import Batch, Inbox
 from stream_app.delivery.message import Message, size
 from stream_app.settings import Settings
@@ -141,13 +141,13 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         """Seek the sources to what is committed, or else to their beginning."""
         moves = self._moves
         async with self._fetching:
-            committed = await self.seek_to_committed()
+            offsets = await self.seek_to_committed()
             sources = {tp for tp in self.assignment() if not self._is_changelog_tp(tp)}
-            fresh = {tp for tp in sources if not committed.get(tp)}
+            fresh = {tp for tp in sources if not offsets.get(tp)}
             if fresh:
                 await self._thread.seek_wait(await self.earliest_offsets(*fresh))
             for tp in sources:
-                offset = None if tp in fresh else committed[tp]
+                offset = None if tp in fresh else offsets[tp]
                 self._read_offset[tp] = self._committed_offset[tp] = offset
             self._sought = moves == self._moves
 
@@ -216,6 +216,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
 def transport_class(settings: Settings) -> type[Any]:
     """A transport with the settings' wait and prefix."""
     unpacking.install()
+    committed.install()
 
     class Consumer(_Consumer):
         fetch_wait_ms = settings.fetch_wait_ms

@@ -43,6 +43,8 @@ class Outcome(NamedTuple):
     inputs: int
     recovery: float
     """Seconds from the strike until the last delayed input was answered; 0: none was delayed."""
+    repeated: int
+    """Analyses that came again, under the id they had."""
     wrong: list[str]
     """Everything that is not as it must be."""
 
@@ -154,6 +156,7 @@ class Scene:
         self, name: str, strike: Callable[["Scene"], Awaitable[None]], *, failing: bool = False
     ) -> Outcome:
         """Visitors come, something happens to the machines among them, everything settles."""
+        repeated = self.repeated()["analyses"]
         coming = asyncio.create_task(self._visit(angry=self.draw.random() < 0.3))
         await asyncio.sleep(self.draw.uniform(1.0, 3.0))
         begun = time.time()
@@ -171,7 +174,8 @@ class Scene:
                 break
             await asyncio.sleep(1.0)
             await self._witness.look()
-        return Outcome(name, len(fresh), self._recovery(fresh, begun), wrong)
+        repeated = self.repeated()["analyses"] - repeated
+        return Outcome(name, len(fresh), self._recovery(fresh, begun), repeated, wrong)
 
     def exits(self) -> dict[str, list[int]]:
         """Codes with which workers ended by themselves, by worker."""
