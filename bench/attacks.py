@@ -79,7 +79,7 @@ class Attacks:
         for _ in range(draw.choice((0, 0, 0, 1, 2))):
             self._spoil(value)
         own = {"reviews": "review_id", "behaviours": "user_id", "items": "item_id"}[topic]
-        key = str(value.get(own)).encode("utf-8", "surrogatepass")
+        key: bytes | None = str(value.get(own)).encode("utf-8", "surrogatepass")
         if draw.random() < 0.05:
             key = self._key()
         body = json.dumps(value, ensure_ascii=draw.random() < 0.5)

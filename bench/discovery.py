@@ -74,7 +74,8 @@ def kmeans(vectors: Floats) -> Floats:
     for start in range(0, len(vectors) - 63, 64):
         model.partial_fit(vectors[start : start + 64])
     centres: Floats = model.cluster_centers_.astype(np.float32)
-    return centres / np.linalg.norm(centres, axis=1, keepdims=True)
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    return centres
 
 
 def main() -> None:

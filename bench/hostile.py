@@ -71,7 +71,7 @@ class Run(Replay):
         one = self._timed("tokenise", lambda text: encode([text])[0])
         model.encode = lambda texts: [one(text) for text in texts]  # type: ignore[method-assign]
         read = self._timed("read", pipeline.analyse._read)
-        pipeline.analyse._read = read  # type: ignore[method-assign]
+        pipeline.analyse._read = read  # type: ignore[method-assign, assignment]
         self._decode = self._timed("read", self._decoded)
         self._text = self._timed("text", item_text)
         self._whole = self._timed("whole", self._alone)

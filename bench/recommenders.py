@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     given = ["--interactions", options.interactions, "--items", options.items]
-    body = {"machine": machine(), "date": today()}
+    body: dict[str, Any] = {"machine": machine(), "date": today()}
     for name, more in RUNS.items():
         body[name] = evaluated([*given, *more])
         for model, figures in body[name]["results"].items():

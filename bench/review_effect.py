@@ -62,7 +62,8 @@ def made(items: Sequence[Item], users: int, seed: int) -> list[Behaviour]:
 
 def totals(pipeline: pipelines.Pipeline, user: Interest) -> NDArray[np.float32]:
     """The hybrid's score of every item."""
-    return pipeline.hybrid.totals([user], pipeline.catalogue)[0]
+    found: NDArray[np.float32] = pipeline.hybrid.totals([user], pipeline.catalogue)[0]
+    return found
 
 
 def main() -> None:
@@ -156,10 +157,11 @@ def _strong(
         if record.topic != "analyses":
             continue
         analysis = schemas.decode(record.value, Analysis)
-        if analysis.item_id in kinds and abs(analysis.intensity) >= STRONG:
+        item = analysis.item_id
+        if item is not None and item in kinds and abs(analysis.intensity) >= STRONG:
             mood = found["negative" if analysis.intensity < 0 else "positive"]
-            mood[analysis.item_id].append(analysis)
-            mood[kinds[analysis.item_id]].append(analysis)
+            mood[item].append(analysis)
+            mood[kinds[item]].append(analysis)
     return found
 
 

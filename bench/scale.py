@@ -189,7 +189,7 @@ def main() -> None:
         return
     parts = (json.loads(out.read_text())["parts"] if out.exists() else {}) | parts
     parts = {part: parts[part] for part in PARTS if part in parts}
-    result = {
+    result: dict[str, Any] = {
         "command": "python -m bench.scale",
         "date": datetime.date.today().isoformat(),
         "machine": machine(),

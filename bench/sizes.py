@@ -23,7 +23,7 @@ class _Told(Replay):
 
     def _stateful(self, table: str, processor: Any, messages: Sequence[Message]) -> Result:
         result = super()._stateful(table, processor, messages)
-        self.written += [(table, len(key) + len(value)) for _, key, value in result.states]
+        self.written += [(table, len(key) + len(value or b"")) for _, key, value in result.states]
         return result
 
 
@@ -39,9 +39,9 @@ def sizes(settings: Settings) -> list[dict[str, Any]]:
     for envelope in corpus.messages(time.time()):
         topic, key, value = envelope["topic"], envelope["key"].encode(), corpus.payload(envelope)
         sent[topic] += 1
-        found[topic][topic].append(len(key) + len(value))
+        found[topic][topic].append(len(key) + len(value or b""))
         for output in replay.run([Record(topic, key, value)]):
-            headers = sum(len(name) + len(held) for name, held in output.headers)
+            headers = sum(len(name) + len(held or b"") for name, held in output.headers)
             size = len(output.key or b"") + len(output.value or b"") + headers
             found[output.topic][topic].append(size)
         for table, size in replay.written:

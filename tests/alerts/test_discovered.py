@@ -1,6 +1,7 @@
 """What a worker keeps of the ring: bounded, repeats once, the same topics after a restart."""
 
 import random
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,9 +9,9 @@ import numpy as np
 
 import schemas
 from models.discovery import Rule
-from schemas import Analysis, Topic, Unmatched
+from schemas import Analysis, Emerging, Topic, Unmatched
 from schemas.records import Source
-from stream_app.alerts.emerging import KNOWN, Discovered
+from stream_app.alerts.emerging import KNOWN, TAKEN, Discovered
 from stream_app.alerts.unmatched import COMMON_SLOTS, SLOT_KEYS, SLOTS, unmatched
 from stream_app.interests.update import pack
 
@@ -66,6 +67,15 @@ def messages(count: int = 300) -> list[tuple[bytes, bytes]]:
     return sent
 
 
+def settled(discovered: Discovered, clock: Clock) -> Sequence[Emerging]:
+    """The topics when nothing waits any more."""
+    while True:
+        clock.now += discovered.seconds
+        found = discovered.read()
+        if not discovered.overdue():
+            return found
+
+
 def test_a_topic_is_found_told_and_found_again_after_a_restart() -> None:
     sent = messages()
     clock = Clock()
@@ -80,10 +90,10 @@ def test_a_topic_is_found_told_and_found_again_after_a_restart() -> None:
     assert all("points" in text for text in topic.examples)
     assert topic.first == 1e9 and topic.last >= 1e9 + 60 * 290
     # The ring as the broker kept it, in the order of its partitions.
-    started = Discovered(LIVE)
+    started = Discovered(LIVE, clock=clock)
     for slot, value in sorted(dict(sent).items()):
         started.put(slot, value)
-    (again,) = started.read()
+    (again,) = settled(started, clock)
     assert again.words[0] == "points" and again.size >= 25
 
 
@@ -94,8 +104,7 @@ def test_a_repeated_review_counts_once() -> None:
     for _ in range(3):
         for slot, value in messages():
             discovered.put(slot, value)
-        clock.now += discovered.seconds
-        (topic,) = discovered.read()
+        (topic,) = settled(discovered, clock)
         sizes.add(topic.size)
     assert len(sizes) == 1
 
@@ -110,9 +119,19 @@ def test_between_clusterings_the_last_topics_are_told() -> None:
         discovered.put(slot, value)
     assert list(discovered.read()) == []
     assert discovered.overdue() and not discovered.overdue()
-    clock.now += discovered.seconds
-    assert len(discovered.read()) == 1
+    assert len(settled(discovered, clock)) == 1
     assert not discovered.overdue()
+
+
+def test_a_reading_of_a_fast_stream_costs_no_more() -> None:
+    clock = Clock()
+    discovered = Discovered(LIVE, clock=clock)
+    for slot, value in messages(1000):
+        discovered.put(slot, value)
+    waiting = len(discovered._waiting)
+    clock.now += discovered.seconds
+    discovered.read()
+    assert waiting - len(discovered._waiting) == TAKEN < waiting / 2
 
 
 def test_a_worker_that_is_not_asked_never_reminds() -> None:
