@@ -24,5 +24,9 @@ def add(worker: Worker) -> Broadcast:
             catalogue.put(schemas.decode(value, ItemVector))
         elif key is not None:
             catalogue.remove(key.decode())
+        if not vectors.ready.is_set():
+            # Nobody scores yet, and a whole catalogue in waiting takes up more than one at rest.
+            catalogue.refresh()
 
-    return Broadcast(worker.settings, "item-vectors", handle)
+    vectors = Broadcast(worker.settings, "item-vectors", handle)
+    return vectors

@@ -20,6 +20,11 @@ def resized(array: NDArray[Number], rows: int) -> NDArray[Number]:
     return np.concatenate([array[:rows], blank])
 
 
+def roomy(rows: int) -> int:
+    """Rows to make place for where so many are needed: a fifth at most stands empty."""
+    return rows + rows // 4 + 1
+
+
 class Catalogue:
     """Items by row of one matrix.
 
@@ -89,10 +94,10 @@ class Catalogue:
             row = self._rows[key] = len(self.items)
             self.items.append(entry.item)
             if row == len(self._matrix):
-                self._matrix = resized(self._matrix, 2 * row)
-                self._hashes = resized(self._hashes, 2 * row)
-                self._changed = resized(self._changed, 2 * row)
-                self._put = resized(self._put, 2 * row)
+                self._matrix = resized(self._matrix, roomy(row))
+                self._hashes = resized(self._hashes, roomy(row))
+                self._changed = resized(self._changed, roomy(row))
+                self._put = resized(self._put, roomy(row))
             self._hashes[row] = key
             self._changed[row] = self.version
         self.items[row] = entry.item

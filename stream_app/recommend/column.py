@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.recommend.catalogue import Catalogue, resized
+from stream_app.recommend.catalogue import Catalogue, resized, roomy
 
 
 class Column:
@@ -22,7 +22,7 @@ class Column:
     def read(self, items: Catalogue) -> NDArray[np.float64]:
         """The numbers [items]; costs as much as was changed since the last time."""
         if len(self._values) < len(items):
-            self._values = resized(self._values, 2 * len(items))
+            self._values = resized(self._values, roomy(len(items)))
         for row in items.changed(self._version).tolist():
             self._values[row] = self._known.get(int(items.hashes[row]), 0.0)
         self._version = items.version

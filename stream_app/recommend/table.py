@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.recommend.catalogue import Catalogue, resized
+from stream_app.recommend.catalogue import Catalogue, resized, roomy
 
 Floats = NDArray[np.float32]
 
@@ -32,7 +32,7 @@ class Table:
     def read(self, items: Catalogue) -> Floats:
         """Vectors [items, width]."""
         if len(self._vectors) < len(items):
-            self._vectors = resized(self._vectors, 2 * len(items))
+            self._vectors = resized(self._vectors, roomy(len(items)))
         rows = items.changed(self._version)
         if len(rows):
             vectors = items.vectors[rows] @ self._project
