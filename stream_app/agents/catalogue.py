@@ -23,7 +23,7 @@ def add(worker: Worker) -> Broadcast:
         if value is not None:
             catalogue.put(schemas.decode(value, ItemVector))
         elif key is not None:
-            catalogue.remove(key.decode())
+            catalogue.remove(key.decode(errors="replace"))
         if not vectors.ready.is_set():
             # Nobody scores yet, and a whole catalogue in waiting takes up more than one at rest.
             catalogue.refresh()

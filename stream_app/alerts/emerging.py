@@ -5,19 +5,25 @@ Every worker keeps what the ring of `unmatched` holds; only the one that watches
 ring, after a restart or where the subject moves to another worker.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 import schemas
 from models.discovery import Discovery, Rule
+from models.metrics import Floats
 from models.serving import Live
-from schemas import Emerging, Unmatched
+from schemas import Emerging, Invalid, Unmatched
 from stream_app.alerts.unmatched import SLOT_KEYS
 from stream_app.identity import hash64
 from stream_app.interests.update import unpack
+from stream_app.ops import metrics
+
+log = logging.getLogger(__name__)
 
 SUBJECT = "emerging"
 MOST = 10
@@ -70,9 +76,9 @@ class Discovered:
             # Those that wait longest.
             taken = [self._waiting.pop(slot) for slot in list(self._waiting)[:TAKEN]]
         self._last = self._clock()
-        entries = [schemas.decode(value, Unmatched) for value in taken]
-        for entry in sorted(entries, key=lambda entry: (entry.time, entry.id)):
-            self._take(entry)
+        texts = [text for value in taken if (text := self._decoded(value)) is not None]
+        for text in sorted(texts, key=lambda text: (text.entry.time, text.entry.id)):
+            self._take(text)
         found = self._discovery.emerging(self._live.current.topics.vectors)
         self._topics = [
             Emerging(t.words, t.size, t.weight, t.examples, t.first, t.last) for t in found[:MOST]
@@ -89,7 +95,21 @@ class Discovered:
             self._read = self._read and not overdue
             return overdue
 
-    def _take(self, entry: Unmatched) -> None:
+    def _decoded(self, value: bytes) -> "_Text | None":
+        try:
+            entry = schemas.decode(value, Unmatched)
+            vector = self._nowhere
+            if entry.vector is not None:
+                vector = unpack(entry.vector, len(vector))
+        except Invalid as reason:
+            # Another length is another model's, from before the settings named this one.
+            metrics.UNREADABLE.labels("unmatched").inc()
+            log.warning("a text that fits no topic is passed over: %s", reason)
+            return None
+        return _Text(entry, vector)
+
+    def _take(self, text: "_Text") -> None:
+        entry, vector = text
         key = hash64(entry.id)
         if key in self._known:
             return
@@ -97,7 +117,9 @@ class Discovered:
         if len(self._known) > KNOWN:
             del self._known[next(iter(self._known))]
         known = entry.vector is None
-        vector = self._nowhere if entry.vector is None else unpack(entry.vector)
-        # Another length is another model's, from before the settings named this one.
-        if vector.shape == self._nowhere.shape:
-            self._discovery.add(entry.text, vector, entry.time, known=known)
+        self._discovery.add(entry.text, vector, entry.time, known=known)
+
+
+class _Text(NamedTuple):
+    entry: Unmatched
+    vector: Floats

@@ -1,14 +1,19 @@
 """A compacted topic that every worker reads whole: no group, from the beginning, for ever."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from schemas import Invalid
 from stream_app.delivery.reader import reader
+from stream_app.ops import metrics
 from stream_app.settings import Settings
 from stream_app.topics import full_name
+
+log = logging.getLogger(__name__)
 
 BREATH = 0.05
 """Seconds between two readings: each costs the more the less it brings."""
@@ -34,7 +39,11 @@ async def whole(
 
 
 class Broadcast:
-    """Feeds every message of a topic to `handle`; `ready` once it has caught up."""
+    """Feeds every message of a topic to `handle`; `ready` once it has caught up.
+
+    Where `handle` raises Invalid, the message is passed over: every worker reads it, and none
+    must end at it.
+    """
 
     def __init__(self, settings: Settings, topic: str, handle: Handle) -> None:
         self._settings = settings
@@ -53,10 +62,18 @@ class Broadcast:
                 found = await consumer.getmany(timeout_ms=self._settings.fetch_wait_ms)
                 for tp, messages in found.items():
                     for message in messages:
-                        self._handle(message.key, message.value)
+                        self._give(message)
                     if messages[-1].offset + 1 >= ends[tp]:
                         behind.discard(tp)
                 # A compacted partition may end before its last offset was ever readable.
                 for tp in list(behind):
                     if await consumer.position(tp) >= ends[tp]:
                         behind.discard(tp)
+
+    def _give(self, message: ConsumerRecord) -> None:
+        try:
+            self._handle(message.key, message.value)
+        except Invalid as reason:
+            metrics.UNREADABLE.labels(self.topic).inc()
+            place = f"{message.topic}/{message.partition}, offset {message.offset}"
+            log.error("%s is passed over: %s", place, reason)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import Analysis, Behaviour
+from schemas import Analysis, Behaviour, Invalid
 from stream_app.identity import hash16, hash64
 from stream_app.interests.record import EVENTS, KINDS, REVIEWS, SEEN, Event, Interest
 
@@ -25,9 +25,18 @@ class Rules:
     seen: frozenset[str]
 
 
-def unpack(vector: str) -> NDArray[np.float32]:
-    """An embedding [dimensions] from its base64 form."""
-    return np.frombuffer(base64.b64decode(vector), "<f4").astype(np.float32)
+def unpack(vector: str, dimensions: int | None = None) -> NDArray[np.float32]:
+    """An embedding [dimensions] from its base64 form; raises Invalid, also where it has another
+    length than is asked for."""
+    try:
+        found = np.frombuffer(base64.b64decode(vector, validate=True), "<f4").astype(np.float32)
+    except ValueError:
+        raise Invalid("the vector is not base64 of float32 numbers") from None
+    if not np.isfinite(found).all():
+        raise Invalid("the vector holds numbers that are not finite")
+    if dimensions is not None and len(found) != dimensions:
+        raise Invalid(f"the vector has {len(found)} dimensions, not {dimensions}")
+    return found
 
 
 def pack(vector: NDArray[np.float32]) -> str:
@@ -41,7 +50,9 @@ def opinion(intensity: float, stars: float | None) -> float:
 
 
 def apply_analysis(interest: Interest, analysis: Analysis, rules: Rules) -> bool:
-    """Fold a review in. False: it was applied before, or its id was."""
+    """Fold a review in. False: it was applied before, or its id was. Raises Invalid, and changes
+    nothing then."""
+    vector = unpack(analysis.vector, len(interest.vector))
     source = f"{analysis.source.topic}/{analysis.source.partition}"
     if not _advance(interest, source, analysis.source.offset):
         return False
@@ -52,7 +63,7 @@ def apply_analysis(interest: Interest, analysis: Analysis, rules: Rules) -> bool
     del interest.reviews[:-REVIEWS]
     value = opinion(analysis.intensity, analysis.stars)
     factor = _decay(interest, analysis.time, rules)
-    interest.vector += np.float32(value * factor) * unpack(analysis.vector)
+    interest.vector += np.float32(value * factor) * vector
     for about in analysis.topics:
         liked, disliked = interest.tastes.get(about.id, (0.0, 0.0))
         amount = about.score * factor

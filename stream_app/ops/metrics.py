@@ -33,6 +33,11 @@ PADDING = Counter("stream_app_padding_tokens", "Tokens that only fill sub-batche
 MODEL = Info("stream_app_model", "The bundle that serves, and the execution provider")
 REFUSED = Counter("stream_app_refused_models", "Announced bundles that could not be loaded")
 LATE = Counter("stream_app_late_events", "Events later than the ring of windows reaches")
+UNREADABLE = Counter(
+    "stream_app_unreadable_messages",
+    "Messages of the topics that every worker reads whole that were passed over",
+    ["topic"],
+)
 REPEATED = Counter("stream_app_repeated_events", "Events that were counted before")
 
 ROWS = Histogram(

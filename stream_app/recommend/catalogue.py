@@ -1,7 +1,7 @@
 """The items with their embeddings, held whole by every worker."""
 
 from collections import deque
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,11 @@ def roomy(rows: int) -> int:
     return rows + rows // 4 + 1
 
 
+class _Entry(NamedTuple):
+    item: Item
+    vector: NDArray[np.float32]
+
+
 class Catalogue:
     """Items by row of one matrix.
 
@@ -41,7 +46,7 @@ class Catalogue:
         self._hashes: NDArray[np.uint64] = np.zeros(MIN_ROWS, np.uint64)
         self._changed: NDArray[np.int64] = np.zeros(MIN_ROWS, np.int64)
         self._put: NDArray[np.int64] = np.zeros(MIN_ROWS, np.int64)
-        self._pending: deque[tuple[str, ItemVector | None]] = deque()
+        self._pending: deque[tuple[str, _Entry | None]] = deque()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -71,8 +76,9 @@ class Catalogue:
         return self._rows.get(item)
 
     def put(self, entry: ItemVector) -> None:
-        """Queue a new or changed item."""
-        self._pending.append((entry.item.item_id, entry))
+        """Queue a new or changed item; raises Invalid where its vector cannot be read."""
+        vector = unpack(entry.vector, self._matrix.shape[1])
+        self._pending.append((entry.item.item_id, _Entry(entry.item, vector)))
 
     def remove(self, item_id: str) -> None:
         """Queue the removal of an item."""
@@ -88,7 +94,7 @@ class Catalogue:
             else:
                 self._set(hash64(item_id), entry)
 
-    def _set(self, key: int, entry: ItemVector) -> None:
+    def _set(self, key: int, entry: _Entry) -> None:
         row = self._rows.get(key)
         if row is None:
             row = self._rows[key] = len(self.items)
@@ -102,10 +108,9 @@ class Catalogue:
             self._changed[row] = self.version
         self.items[row] = entry.item
         self._put[row] = self.version
-        vector = unpack(entry.vector)
-        if not np.array_equal(self._matrix[row], vector):
+        if not np.array_equal(self._matrix[row], entry.vector):
             self._changed[row] = self.version
-        self._matrix[row] = vector
+        self._matrix[row] = entry.vector
 
     def _drop(self, key: int) -> None:
         row = self._rows.pop(key, None)

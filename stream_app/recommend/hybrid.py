@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from schemas import Part, Recommendation, Trend
 from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
+from stream_app.recommend.neighbours import unpack
 from stream_app.recommend.policy import Policy, Rules
 from stream_app.recommend.source import ALL, Rows, Source
 
@@ -50,9 +51,10 @@ class Hybrid:
         self._trends: dict[str, Trend] = {}
 
     def put(self, trend: Trend) -> None:
-        """Take a subject's newest trend. From any thread: the sources read it with the next batch,
-        so that none of them changes under a running score."""
+        """Take a subject's newest trend; raises Invalid. From any thread: the sources read it with
+        the next batch, so that none of them changes under a running score."""
         if trend.subject.startswith("item:"):
+            unpack(trend.neighbours)
             self._trends[trend.subject] = trend
 
     def refresh(self) -> None:

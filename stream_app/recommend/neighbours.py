@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import Reason, Trend
+from schemas import Invalid, Reason, Trend
 from stream_app.identity import hash64
 from stream_app.interests.record import Event, Interest
 from stream_app.recommend.catalogue import Catalogue, resized
@@ -70,6 +70,17 @@ def from_bytes(data: bytes) -> dict[int, float]:
 def pack(weights: Mapping[int, float]) -> str:
     """`to_bytes` in base64."""
     return base64.b64encode(to_bytes(weights)).decode()
+
+
+def unpack(packed: str) -> NDArray[np.void]:
+    """The pairs of `pack`, as an array of `item` and `weight`; raises Invalid."""
+    try:
+        pairs: NDArray[np.void] = np.frombuffer(base64.b64decode(packed, validate=True), _PAIRS)
+    except ValueError:
+        raise Invalid("the neighbours are not base64 of pairs of hash and weight") from None
+    if not np.isfinite(pairs["weight"]).all():
+        raise Invalid("the neighbours hold weights that are not finite")
+    return pairs
 
 
 class _Pairs:
@@ -130,7 +141,7 @@ class Neighbours(Source):
 
     def put(self, trend: Trend) -> None:
         item = self._number(hash64(trend.subject.removeprefix("item:")))
-        pairs = np.frombuffer(base64.b64decode(trend.neighbours), _PAIRS)
+        pairs = unpack(trend.neighbours)
         others = np.array([self._number(h) for h in pairs["item"].tolist()], np.int32)
         weights = pairs["weight"].astype(np.float32)
         before = self._before[item]
