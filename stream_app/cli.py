@@ -36,7 +36,9 @@ def friendly(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(*args, **kwargs)
         except KafkaConnectionError as error:
             raise click.ClickException(
-                f"no broker answers: {error}; `stream-app broker` starts one"
+                # aiokafka tells a refused login no otherwise.
+                f"no broker answers, or none takes this login: {error}; "
+                "`stream-app broker` starts one"
             ) from error
         except (
             BrokerError,
