@@ -78,7 +78,7 @@ def test_a_review_with_a_topic_is_not_but_for_its_words(pipeline: Pipeline) -> N
 
 
 def test_the_trend_tells_what_was_found(pipeline: Pipeline) -> None:
-    texts = CATS + [review.text for review in corpus.load().reviews]
+    texts = CATS + [written.text for written in corpus.load().reviews]
     result = pipeline.analyse([review(n, text) for n, text in enumerate(texts)], nothing)
     for record in result.records:
         if record.topic == "unmatched":
