@@ -7,41 +7,30 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from stream_app import topics
+from bench.observed import Observed
 from stream_app.settings import Settings, environment
-from stream_app.topics import full_name
 
 LIMIT = 400.0
 """Seconds that anything waited for may take."""
 STABLE = "Stable"
 
 
-class Fleet:
+class Fleet(Observed):
     """Workers that share topics and group; each has a folder for its tables."""
 
     def __init__(self, settings: Settings, folder: Path, *command: str) -> None:
         """`command`: module and arguments of a worker."""
-        self.settings = settings
+        super().__init__(settings)
         self.folder = folder
         self._command = [sys.executable, "-m", *command]
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._consumer: AIOKafkaConsumer = AIOKafkaConsumer(bootstrap_servers=settings.broker)
-        self._admin: AIOKafkaAdminClient = AIOKafkaAdminClient(bootstrap_servers=settings.broker)
-
-    async def prepare(self) -> None:
-        """Create the topics."""
-        await self._admin.start()
-        await self._consumer.start()
-        await topics.create(self.settings)
 
     @property
     def pids(self) -> list[int]:
@@ -87,26 +76,9 @@ class Fleet:
         _, _, state, _, _, members, *_ = described[0].groups[0]
         return bool(state == STABLE and len(members) == len(self._processes))
 
-    async def stored(self, topic: str) -> int:
-        """Messages of a topic, ever."""
-        return sum((await self._ends(topic)).values())
-
-    async def committed(self, topic: str) -> list[int]:
-        """What the group has done of each partition."""
-        held = await self._admin.list_consumer_group_offsets(self.settings.app)
-        return [max(held[tp].offset, 0) if tp in held else 0 for tp in self._partitions(topic)]
-
-    def _partitions(self, topic: str) -> Sequence[TopicPartition]:
-        name = full_name(self.settings, topic)
-        return [TopicPartition(name, number) for number in range(self.settings.partitions)]
-
-    async def _ends(self, topic: str) -> dict[TopicPartition, int]:
-        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self._partitions(topic))
-        return ends
-
     async def last(self, topic: str) -> list[bytes]:
         """The newest value of each partition that has any."""
-        ends = {tp: end for tp, end in (await self._ends(topic)).items() if end}
+        ends = {tp: end for tp, end in (await self.ends(topic)).items() if end}
         self._consumer.assign(list(ends))
         for tp, end in ends.items():
             self._consumer.seek(tp, end - 1)
@@ -119,9 +91,7 @@ class Fleet:
         for process in self._processes:
             process.kill()
             process.wait()
-        await self._admin.delete_topics(list(topics.layout(self.settings)))
-        await self._consumer.stop()
-        await self._admin.close()
+        await self.clear()
 
 
 @asynccontextmanager

@@ -14,10 +14,9 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka import AIOKafkaProducer
 
-from stream_app import topics
+from bench.observed import Observed
 from stream_app.delivery.message import Record
 from stream_app.sending import send_all
 from stream_app.settings import Settings, environment
@@ -98,7 +97,7 @@ async def send_steadily(
     return sent
 
 
-class Run:
+class Run(Observed):
     """A started worker of its own topics, group and tables.
 
     `module`: what is started, `bench.worker` or another program that reads reviews and writes
@@ -114,30 +113,12 @@ class Run:
         module: str = "bench.worker",
         commits: bool = True,
     ) -> None:
-        self.agents, self.settings = agents, settings
+        super().__init__(settings)
+        self.agents = agents
         self._module, self._commits = module, commits
         self.samples: list[Sample] = []
         self._brokers = brokers
         self._process: subprocess.Popen[bytes] | None = None
-        self._consumer: AIOKafkaConsumer = AIOKafkaConsumer(bootstrap_servers=settings.broker)
-        self._admin: AIOKafkaAdminClient = AIOKafkaAdminClient(bootstrap_servers=settings.broker)
-
-    async def prepare(self) -> None:
-        """Create the topics, those of `STAMPED` with the broker's timestamps."""
-        await self._admin.start()
-        await self._consumer.start()
-        layout = topics.layout(self.settings)
-        created = [
-            NewTopic(
-                name,
-                self.settings.partitions,
-                1,
-                topic_configs=layout[name] | {"message.timestamp.type": "LogAppendTime"},
-            )
-            for name in (full_name(self.settings, topic) for topic in STAMPED)
-        ]
-        await self._admin.create_topics(created)
-        await topics.create(self.settings)
 
     async def send(self, records: Iterable[Record]) -> None:
         """Produce at full speed; returns when all are stored."""
@@ -192,25 +173,12 @@ class Run:
         worker, broker = sum(map(cpu, pids)), sum(map(cpu, self._brokers))
         self.samples.append(Sample(time.time(), analyses, worker, broker, sum(map(rss, pids))))
 
-    async def _ends(self, topic: str) -> dict[TopicPartition, int]:
-        name = full_name(self.settings, topic)
-        where = [TopicPartition(name, number) for number in range(self.settings.partitions)]
-        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(where)
-        return ends
-
     async def lag(self) -> int:
         """Messages of what the agents read that are not committed."""
-        held = await self._admin.list_consumer_group_offsets(self.settings.app)
-        ends = [await self._ends(topic) for topic in CONSUMED[self.agents]]
-        return sum(
-            end - (max(held[partition].offset, 0) if partition in held else 0)
-            for topic in ends
-            for partition, end in topic.items()
-        )
-
-    async def stored(self, topic: str) -> int:
-        """How many messages a topic has."""
-        return sum((await self._ends(topic)).values())
+        topics = CONSUMED[self.agents]
+        return sum([
+            await self.stored(topic) - sum(await self.committed(topic)) for topic in topics
+        ])  # fmt: skip
 
     @property
     def pid(self) -> int:
@@ -220,7 +188,7 @@ class Run:
 
     async def read(self, topic: str) -> list[Stored]:
         """All records of a topic."""
-        ends = {partition: end for partition, end in (await self._ends(topic)).items() if end}
+        ends = {partition: end for partition, end in (await self.ends(topic)).items() if end}
         if not ends:
             return []
         self._consumer.assign(list(ends))
@@ -243,9 +211,7 @@ class Run:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 raise
-        await self._admin.delete_topics(list(topics.layout(self.settings)))
-        await self._consumer.stop()
-        await self._admin.close()
+        await self.clear()
 
     def spent(self, begin: float, end: float) -> tuple[float, float]:
         """CPU seconds of worker and broker between two times."""
@@ -266,7 +232,7 @@ class Run:
 @asynccontextmanager
 async def running(run: Run) -> AsyncIterator[Run]:
     """A run prepared, stopped and cleared away in the end; the caller starts its worker."""
-    await run.prepare()
+    await run.prepare(STAMPED)
     try:
         yield run
     finally:
