@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from schemas import Invalid
+from stream_app.delivery.pace import Pace
 from stream_app.delivery.reader import reader
 from stream_app.ops import metrics
 from stream_app.settings import Settings
@@ -54,12 +55,14 @@ class Broadcast:
     async def run(self) -> None:
         """Read until cancelled. Raises KafkaError."""
         async with whole(self._settings, self.topic) as (consumer, ends):
+            pace = Pace(consumer)
             behind = {tp for tp in ends if await consumer.position(tp) < ends[tp]}
             while True:
                 if not behind:
                     self.ready.set()
                     await asyncio.sleep(BREATH)
                 found = await consumer.getmany(timeout_ms=self._settings.fetch_wait_ms)
+                pace.note(bool(found))
                 for tp, messages in found.items():
                     for message in messages:
                         self._give(message)

@@ -40,6 +40,7 @@ from mode.utils.futures import notify
 from stream_app.delivery import committed, unpacking
 from stream_app.delivery.inbox import Batch, Inbox
 from stream_app.delivery.message import Message, size
+from stream_app.delivery.pace import Pace
 from stream_app.settings import Settings
 from stream_app.topics import LARGE
 
@@ -49,6 +50,8 @@ PAUSE = 0.02
 
 
 class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    _pace: Pace | None = None
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = self.consumer.fetch_wait_ms
@@ -57,6 +60,9 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def _fetch_records(self, consumer: Any, *args: Any, **options: Any) -> Any:
         records = await super()._fetch_records(consumer, *args, **options)
+        if self._pace is None:
+            self._pace = Pace(consumer)
+        self._pace.note(bool(records))
         # A call brings so many records and begins with the first partition: it must be another's
         # turn next time.
         buffered = consumer._fetcher._records
