@@ -1,6 +1,7 @@
 """The worker: one Faust app with its agents and broadcasts."""
 
 import asyncio
+import gc
 import logging
 import os
 import threading
@@ -129,6 +130,10 @@ def serve(app: faust.App, settings: Settings, *services: Service) -> None:
     # aiokafka has several debug messages a record.
     for noisy in ("aiokafka", "faust", "mode"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # What is loaded now stays. A full collection that leaves it out stops everything for less than
+    # a millisecond instead of a tenth of a second.
+    gc.collect()
+    gc.freeze()
     process = _Process(app, *services, override_logging=False, redirect_stdouts=False)
     process.stop_seconds = settings.stop_seconds
     process.execute_from_commandline()
