@@ -3,8 +3,9 @@
     python -m bench.pipeline [--quick] [--out FILE] [--no-kafka]
 
 Contestants take turns on the same texts in one run; figures are medians of the rounds. Machines
-drift, so compare ratios, and absolute figures only within one run. Broker, load and worker share
-the cores: the ratio of throughputs charges the broker to the pipeline, the ratio of CPU does not.
+drift, so each is compared with the bare loop run right before and after it, and absolute figures
+hold only within one run. Broker, load and worker share the cores: the ratio of throughputs charges
+the broker to the pipeline, the ratio of CPU does not.
 """
 
 import argparse
@@ -40,8 +41,14 @@ RESULTS = Path(__file__).parent / "results" / "pipeline.json"
 WARM = 512
 """Reviews that a worker finishes before those that count. The window goes from idle to idle: one
 that opens in mid-stream leaves out the CPU of batches already under way."""
+CONTESTANTS = ("processor", "analyse", "all")
 Plan = Callable[[Sequence[int]], list[list[int]]]
 Figures = dict[str, float]
+
+
+def beside(name: str) -> str:
+    """The bare loop's figures right before and after a contestant's."""
+    return f"bare beside {name}"
 
 
 def fixed(rows: int) -> Plan:
@@ -233,11 +240,23 @@ async def measure(quick: bool, settings: Settings, brokers: list[int]) -> dict[s
         batch.append(batch_ms(model, few.prepared[:960]))
         for name, cut in PLANS.items():
             figures.add(f"bare, {name}", bare(model, few.prepared, cut))
-        figures.add("processor", processor(pipeline, few, settings.batch_rows))
-        for agents in ("analyse", "all"):
-            figures.add(agents, (await throughput(agents, load, fresh(), brokers))[0])
+        before = bare(model, few.prepared, plan)
+        for name in CONTESTANTS:
+            if name == "processor":
+                found = processor(pipeline, few, settings.batch_rows)
+            else:
+                found = (await throughput(name, load, fresh(), brokers))[0]
+            figures.add(name, found)
+            after = bare(model, few.prepared, plan)
+            figures.add(beside(name), {key: (before[key] + after[key]) / 2 for key in after})
+            before = after
     medians = figures.medians()
     best = max((f"bare, {name}" for name in PLANS), key=lambda n: medians[n]["reviews_per_s"])
+
+    def to_best(name: str, key: str) -> float:
+        """Of the bare loop right before and after, times what the best cut is of its `plan()`."""
+        return figures.ratios(name, key, beside(name)) / figures.ratios(best, key, "bare, plan()")
+
     rate = medians["all"]["reviews_per_s"] / 2
     steady = draw(WARMING + int(seconds * rate), settings)
     taken = [await latency(steady, rate, fresh(), brokers) for _ in range(rounds)]
@@ -252,11 +271,11 @@ async def measure(quick: bool, settings: Settings, brokers: list[int]) -> dict[s
         "medians": medians,
         "ratios": {
             name: {
-                "throughput_ratio": figures.ratios(name, "reviews_per_s", best),
-                "throughput_ratio_cpu": 1 / figures.ratios(name, "cpu_us", best),
-                "plumbing_us": medians[name]["cpu_us"] - medians[best]["cpu_us"],
+                "throughput_ratio": to_best(name, "reviews_per_s"),
+                "throughput_ratio_cpu": 1 / to_best(name, "cpu_us"),
+                "plumbing_us": (1 - 1 / to_best(name, "cpu_us")) * medians[name]["cpu_us"],
             }
-            for name in ("processor", "analyse", "all")
+            for name in CONTESTANTS
         },
         "batch_of_32_ms": statistics.median(batch),
         "latency": {"reviews_per_s": rate, "seconds": seconds} | waits,
@@ -270,7 +289,7 @@ async def measure(quick: bool, settings: Settings, brokers: list[int]) -> dict[s
 
 def show(result: dict[str, Any]) -> None:
     """Print the table."""
-    print(f"\n{'':<20}reviews/s  CPU us  broker us  to bare  to bare by CPU  plumbing us")
+    print(f"\n{'':<21}reviews/s  CPU us  broker us  to bare  to bare by CPU  plumbing us")
     for name, row in result["medians"].items():
         ratios = result["ratios"].get(name, {})
         cells = [f"{row['reviews_per_s']:9.0f} {row['cpu_us']:7.0f}"]
@@ -280,7 +299,7 @@ def show(result: dict[str, Any]) -> None:
                 f"{ratios['throughput_ratio']:8.2f} {ratios['throughput_ratio_cpu']:15.2f}"
             )
             cells.append(f"{ratios['plumbing_us']:12.0f}")
-        print(f"{name:<20}", *cells, "  <- the bare loop" if name == result["bare_loop"] else "")
+        print(f"{name:<21}", *cells, "  <- the bare loop" if name == result["bare_loop"] else "")
     wait = result["latency"]
     print(
         f"latency at {wait['reviews_per_s']:.0f}/s",
@@ -331,8 +350,10 @@ def main() -> None:
             "analyse, all": f"{WARM} reviews to idle; the rest are all in the topic when the clock "
             "starts, as the bare loop's texts are in memory; to idle; reviews/s until the last "
             "analysis or recommendation is stored, by the broker's timestamps",
-            "plumbing_us": "worker's CPU a review less the bare loop's, cleaning and masking "
-            "included",
+            "ratios": "to the mean of the bare loop with plan() right before and right after, times "
+            "what the best bare loop is of that; medians",
+            "plumbing_us": "what the ratio by CPU leaves of the worker's CPU a review, cleaning and "
+            "masking included",
             "batch_of_32_ms": "mean time of a sub-batch of 32 in one thread, idle machine",
         },
     }
