@@ -350,10 +350,10 @@ def main() -> None:
             "analyse, all": f"{WARM} reviews to idle; the rest are all in the topic when the clock "
             "starts, as the bare loop's texts are in memory; to idle; reviews/s until the last "
             "analysis or recommendation is stored, by the broker's timestamps",
-            "ratios": "to the mean of the bare loop with plan() right before and right after, times "
-            "what the best bare loop is of that; medians",
-            "plumbing_us": "what the ratio by CPU leaves of the worker's CPU a review, cleaning and "
-            "masking included",
+            "ratios": "to the mean of the bare loop with plan() right before and right after, "
+            "that times what the best bare loop is of plan(); medians",
+            "plumbing_us": "what the ratio by CPU leaves of the worker's CPU a review, cleaning "
+            "and masking included",
             "batch_of_32_ms": "mean time of a sub-batch of 32 in one thread, idle machine",
         },
     }
