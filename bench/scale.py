@@ -194,7 +194,7 @@ def main() -> None:
         "date": datetime.date.today().isoformat(),
         "machine": machine(),
         "broker": "Apache Kafka, one node, on the same cores",
-        "note": "other work shared the machine during recovery and items: magnitudes, not limits",
+        "note": "broker, load and workers share the cores: magnitudes, not limits",
         "method": {
             "plumbing": f"inference replaced by a wait of {WAIT_MS:g} ms a text in one thread, "
             f"batches of {ROWS}; all four agents; analyses stored in {WINDOW:g} s of a group at "

@@ -76,7 +76,7 @@ class Discovered:
             # Those that wait longest.
             taken = [self._waiting.pop(slot) for slot in list(self._waiting)[:TAKEN]]
         self._last = self._clock()
-        texts = [text for value in taken if (text := self._decoded(value)) is not None]
+        texts = self._readable(taken)
         for text in sorted(texts, key=lambda text: (text.entry.time, text.entry.id)):
             self._take(text)
         found = self._discovery.emerging(self._live.current.topics.vectors)
@@ -95,18 +95,24 @@ class Discovered:
             self._read = self._read and not overdue
             return overdue
 
-    def _decoded(self, value: bytes) -> "_Text | None":
-        try:
-            entry = schemas.decode(value, Unmatched)
-            vector = self._nowhere
-            if entry.vector is not None:
-                vector = unpack(entry.vector, len(vector))
-        except Invalid as reason:
-            # Another length is another model's, from before the settings named this one.
-            metrics.UNREADABLE.labels("unmatched").inc()
-            log.warning("a text that fits no topic is passed over: %s", reason)
-            return None
-        return _Text(entry, vector)
+    def _readable(self, values: Sequence[bytes]) -> list["_Text"]:
+        texts = []
+        reasons = []
+        for value in values:
+            try:
+                entry = schemas.decode(value, Unmatched)
+                vector = self._nowhere
+                if entry.vector is not None:
+                    vector = unpack(entry.vector, len(vector))
+            except Invalid as reason:
+                # Another length is another model's, from before the settings named this one.
+                reasons.append(reason)
+            else:
+                texts.append(_Text(entry, vector))
+        if reasons:
+            metrics.UNREADABLE.labels("unmatched").inc(len(reasons))
+            log.warning("%d texts that fit no topic are passed over: %s", len(reasons), reasons[-1])
+        return texts
 
     def _take(self, text: "_Text") -> None:
         entry, vector = text

@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 BREATH = 0.05
 """Seconds between two readings: each costs the more the less it brings."""
 
+TOLD = 10
+"""Messages passed over of which the log tells; the metric counts all."""
+
 Handle = Callable[[bytes | None, bytes | None], None]
 """Takes a message's key and value; None as value: the key was deleted."""
 
@@ -51,6 +54,7 @@ class Broadcast:
         self.topic = topic
         self._handle = handle
         self.ready = asyncio.Event()
+        self._passed = 0
 
     async def run(self) -> None:
         """Read until cancelled. Raises KafkaError."""
@@ -78,5 +82,7 @@ class Broadcast:
             self._handle(message.key, message.value)
         except Invalid as reason:
             metrics.UNREADABLE.labels(self.topic).inc()
-            place = f"{message.topic}/{message.partition}, offset {message.offset}"
-            log.error("%s is passed over: %s", place, reason)
+            self._passed += 1
+            if self._passed <= TOLD:
+                place = f"{message.topic}/{message.partition}, offset {message.offset}"
+                log.error("%s is passed over: %s", place, reason)

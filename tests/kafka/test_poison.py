@@ -83,5 +83,5 @@ async def test_what_cannot_be_read_between_the_agents_is_passed_over(
     said = worker.log.read_text()
     for topic in ("item-vectors", "trends"):
         assert f"{settings.prefix}{topic}/" in said and "is passed over" in said
-    assert "a text that fits no topic is passed over" in said
+    assert "texts that fit no topic are passed over" in said
     assert "promotion refused" in said
