@@ -176,20 +176,6 @@ async def _latencies(run: Run, sent: dict[bytes, float]) -> dict[str, Figures]:
     return {name: quantiles(values) for name, values in waits.items()}
 
 
-def medians_of(taken: list[dict[str, Figures]], batch_ms: float) -> dict[str, dict[str, Any]]:
-    """Medians over rounds, also in batches, and the p99 of every round: one hiccup of the host
-    makes a round's."""
-    waits: dict[str, dict[str, Any]] = {}
-    for name in taken[0]:
-        found = {
-            key: statistics.median(one[name][key] for one in taken) for key in ("p50_ms", "p99_ms")
-        }
-        batches = {f"{q}_batches": found[f"{q}_ms"] / batch_ms for q in ("p50", "p99")}
-        p99s = [one[name]["p99_ms"] for one in taken]
-        waits[name] = {"reviews": taken[0][name]["reviews"]} | found | batches | {"p99s_ms": p99s}
-    return waits
-
-
 def quantiles(seconds: list[float]) -> Figures:
     """Median and 99th percentile in milliseconds."""
     p50, p99 = np.percentile(seconds, (50, 99))
@@ -213,10 +199,14 @@ class Rounds:
             for name, rounds in self._all.items()
         }
 
+    def each(self, name: str, key: str) -> list[float]:
+        """One figure of a contestant in every round."""
+        return [own[key] for own in self._all[name]]
+
     def ratios(self, name: str, key: str, base: str) -> float:
         """Median over the rounds of one contestant's figure to another's in the same round."""
-        pairs = zip(self._all[name], self._all[base], strict=True)
-        return statistics.median(own[key] / other[key] for own, other in pairs)
+        pairs = zip(self.each(name, key), self.each(base, key), strict=True)
+        return statistics.median(own / other for own, other in pairs)
 
 
 async def measure(quick: bool, settings: Settings, brokers: list[int]) -> dict[str, Any]:
@@ -259,8 +249,17 @@ async def measure(quick: bool, settings: Settings, brokers: list[int]) -> dict[s
 
     rate = medians["all"]["reviews_per_s"] / 2
     steady = draw(WARMING + int(seconds * rate), settings)
-    taken = [await latency(steady, rate, fresh(), brokers) for _ in range(rounds)]
-    waits = medians_of(taken, statistics.median(batch))
+    latencies, one = Rounds(), statistics.median(batch)
+    for _ in range(rounds):
+        for name, wait in (await latency(steady, rate, fresh(), brokers)).items():
+            latencies.add(name, wait)
+    waits = {
+        name: wait
+        | {f"{q}_batches": wait[f"{q}_ms"] / one for q in ("p50", "p99")}
+        # Of every round: one hiccup of the host makes a round's.
+        | {"p99s_ms": latencies.each(name, "p99_ms")}
+        for name, wait in latencies.medians().items()
+    }
     _, quarters = await throughput("all", draw(many, settings), fresh(), brokers)
     return {
         "bundle": model.version,
@@ -277,7 +276,7 @@ async def measure(quick: bool, settings: Settings, brokers: list[int]) -> dict[s
             }
             for name in CONTESTANTS
         },
-        "batch_of_32_ms": statistics.median(batch),
+        "batch_of_32_ms": one,
         "latency": {"reviews_per_s": rate, "seconds": seconds} | waits,
         "memory": {
             "reviews": many,

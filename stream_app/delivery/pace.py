@@ -1,9 +1,9 @@
 """How a fetch is answered: at once where little comes, gathered where much does.
 
 A broker that is asked for at least one byte answers as soon as one message is there. Under a steady
-load that is a fetch for every message or two, and they cost worker and broker a fifth of their
-time. So while fetches bring something in quick succession the broker is asked to wait for `ENOUGH`,
-`GATHER_MS` at most. A message that comes alone is not held up.
+load that is a fetch for every message or two, at the cost of worker and broker. So while fetches
+bring something in quick succession the broker is asked to wait for `ENOUGH`, `GATHER_MS` at most.
+A message that comes alone is not held up.
 """
 
 from time import monotonic
@@ -20,8 +20,8 @@ class Pace:
     """Of one consumer, in its own event loop."""
 
     def __init__(self, consumer: Any) -> None:
-        self._fetcher = consumer._fetcher
-        self._patient = self._fetcher._fetch_max_wait_ms
+        self._consumer = consumer
+        self._patient = consumer._fetch_max_wait_ms
         self._last = -CLOSE
 
     def note(self, brought: bool) -> None:
@@ -30,6 +30,6 @@ class Pace:
         busy = brought and now - self._last < CLOSE
         if brought:
             self._last = now
-        fetcher = self._fetcher
+        fetcher = self._consumer._fetcher  # there once the consumer has started
         fetcher._fetch_min_bytes = ENOUGH if busy else 1
         fetcher._fetch_max_wait_ms = min(GATHER_MS, self._patient) if busy else self._patient

@@ -50,18 +50,15 @@ PAUSE = 0.02
 
 
 class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    _pace: Pace | None = None
-
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = self.consumer.fetch_wait_ms
         consumer._fetch_max_bytes = LARGE
+        self._pace = Pace(consumer)
         return consumer
 
     async def _fetch_records(self, consumer: Any, *args: Any, **options: Any) -> Any:
         records = await super()._fetch_records(consumer, *args, **options)
-        if self._pace is None:
-            self._pace = Pace(consumer)
         self._pace.note(bool(records))
         # A call brings so many records and begins with the first partition: it must be another's
         # turn next time.

@@ -31,7 +31,7 @@ def test_only_a_quick_succession_is_gathered(
     clock: SimpleNamespace, patient: int, busy: int
 ) -> None:
     fetcher = SimpleNamespace(_fetch_min_bytes=1, _fetch_max_wait_ms=patient)
-    paced = Pace(SimpleNamespace(_fetcher=fetcher))
+    paced = Pace(SimpleNamespace(_fetcher=fetcher, _fetch_max_wait_ms=patient))
     for brought, later, expected in (
         (True, 0.0, (1, patient)),
         (True, CLOSE / 2, (ENOUGH, busy)),
