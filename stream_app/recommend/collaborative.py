@@ -42,13 +42,23 @@ class Collaborative(Source):
         scores: NDArray[np.float32] = np.clip(factors @ table[rows].T, -1, 1)
         return scores
 
-    def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
+    def reasons(
+        self, users: Sequence[Interest], rows: NDArray[np.int64], items: Catalogue
+    ) -> list[list[Reason | None]]:
         table = self._table.read(items)
+        return [
+            self._reasons(user, own, items, table)
+            for user, own in zip(users, rows.tolist(), strict=True)
+        ]
+
+    def _reasons(
+        self, user: Interest, rows: list[int], items: Catalogue, table: NDArray[np.float32]
+    ) -> list[Reason | None]:
         _, liked, shares = self._fold_in(user, items, table)
         if not liked:
             return [None for _ in rows]
         # The score is the sum of what each liked item adds: y' A^-1 c y.
-        added = table[list(rows)] @ shares.T
+        added = table[rows] @ shares.T
         best = added.argmax(1)
         return [
             self._like(liked[place], items)

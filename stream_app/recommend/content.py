@@ -1,8 +1,7 @@
 """Items like those that the user liked, unlike those that they did not."""
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +10,10 @@ from schemas import Reason
 from stream_app.identity import hash16
 from stream_app.interests.record import KINDS, Event, Interest
 from stream_app.recommend.catalogue import Catalogue
+from stream_app.recommend.evidence import evidence
 from stream_app.recommend.index import Index
+from stream_app.recommend.likes import Likes, calm, read
 from stream_app.recommend.source import ALL, Rows, Source
-
-MIN_LIKENESS = 0.15
-"""Cosine under which an event is no reason for an item."""
 
 _WORDS = {
     "view": ("that you looked at", "你看过的"),
@@ -26,8 +24,8 @@ _WORDS = {
     "review": ("that you praised", "你称赞过的"),
 }
 
-HALF = 5.0
-"""Product of interest and item that scores a half: five full words of praise for its like."""
+_WRITTEN = Reason("content", "close to what you praise in your reviews", "贴近你在评论中称赞的")
+
 LATEST = 5
 """Liked, and likewise disliked, items of the newest events that an item is held against."""
 
@@ -39,10 +37,6 @@ class Content(Source):
 
     A product, not a cosine: one more word of praise then raises what is like it, however much the
     user has praised before.
-
-    The interest is the record's vector plus the vectors of the items of its events, each with its
-    signed weight, decayed to the newest event. Item vectors are looked up now, not stored, so the
-    record does not depend on when an item came into the catalogue.
     """
 
     name = "content"
@@ -57,10 +51,10 @@ class Content(Source):
         self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
         vectors = items.vectors[rows]
-        read = [self._read(user, items) for user in users]
-        scores: NDArray[np.float32] = np.stack([one.interest for one in read]) @ vectors.T
-        scores = _calm(scores)
-        for own, one in zip(scores, read, strict=True):
+        likes = self._read(users, items)
+        scores: NDArray[np.float32] = np.stack([one.interest for one in likes]) @ vectors.T
+        scores = calm(scores)
+        for own, one in zip(scores, likes, strict=True):
             liked = _nearest(one.liked[:LATEST], vectors, items)
             disliked = _nearest(one.disliked[:LATEST], vectors, items)
             own += liked - np.maximum(disliked - liked, 0)
@@ -70,88 +64,36 @@ class Content(Source):
         self, users: Sequence[Interest], items: Catalogue, count: int
     ) -> list[NDArray[np.int64]]:
         self._index.follow(items)
-        read = [self._read(user, items) for user in users]
-        near = self._index.nearest(np.stack([one.interest for one in read]), count)
-        rows = [row for one in read for row in one.liked[:LATEST]]
+        likes = self._read(users, items)
+        near = self._index.nearest(np.stack([one.interest for one in likes]), count)
+        rows = [row for one in likes for row in one.liked[:LATEST]]
         alike = self._index.nearest(items.vectors[rows], count // LATEST)
-        ends = np.cumsum([len(one.liked[:LATEST]) for one in read])
+        ends = np.cumsum([len(one.liked[:LATEST]) for one in likes])
         own = np.split(alike, ends[:-1])
         return [np.concatenate([a, b.ravel()]) for a, b in zip(near, own, strict=True)]
 
     def interests(self, users: Sequence[Interest], items: Catalogue) -> NDArray[np.float32]:
         """Each user's interest in the space of the items [users, dimensions], of any length."""
-        return np.stack([self._read(user, items).interest for user in users])
+        return np.stack([one.interest for one in self._read(users, items)])
 
-    def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
-        read = self._read(user, items)
-        targets = items.vectors[rows]
-        likeness = items.vectors[read.rows] @ targets.T
-        newest = {row: place for place, row in reversed([*enumerate(read.rows)])}
-
-        def nearest(liked: list[int]) -> NDArray[np.float32]:
-            near: NDArray[np.float32] = likeness[[newest[row] for row in liked]].max(0, initial=0.0)
-            return near
-
-        # What was bought and then complained of is no reason for more of its kind.
-        liked = frozenset(read.liked)
-        weights = read.weights.tolist()
-        praise = [
-            weight if event.value > 0 and row in liked else 0.0
-            for event, row, weight in zip(read.events, read.rows, weights, strict=True)
-        ]
-        strength = np.where(likeness >= MIN_LIKENESS, likeness * np.array(praise)[:, None], 0.0)
-        product = targets @ read.interest
-        calm = _calm(product)
-        now = calm + nearest(read.liked[:LATEST])
-        own = targets @ user.vector
-        written = own > MIN_LIKENESS * math.sqrt(user.vector @ user.vector)
-        written &= _calm(product - own) < calm
-        best = strength.argmax(0).tolist() if read.rows else [0] * len(rows)
-        strong = strength.max(0, initial=0.0) > 0
-        # What is said must hold: without its evidence the item scores less.
-        holds: dict[int, list[bool]] = {}
-        for place in {best[column] for column in np.flatnonzero(strong).tolist()}:
-            row = read.rows[place]
-            others = [other for other in read.liked if other != row][:LATEST]
-            weight = sum(w for other, w in zip(read.rows, weights, strict=True) if other == row)
-            left = product - weight * likeness[place]
-            holds[place] = (strong & (_calm(left) + nearest(others) < now)).tolist()
-        reasons: list[Reason | None] = []
-        for column, (place, said) in enumerate(zip(best, written.tolist(), strict=True)):
-            if place in holds and holds[place][column]:
-                reasons.append(self._like(read.events[place], items))
-            elif said:
-                reasons.append(
-                    Reason(
-                        self.name,
-                        "close to what you praise in your reviews",
-                        "贴近你在评论中称赞的",
-                    )
-                )
-            else:
-                reasons.append(None)
+    def reasons(
+        self, users: Sequence[Interest], rows: NDArray[np.int64], items: Catalogue
+    ) -> list[list[Reason | None]]:
+        likes = self._read(users, items)
+        best, liked, written = evidence(users, likes, rows, items, LATEST)
+        reasons: list[list[Reason | None]] = []
+        for one, places, like, own in zip(
+            likes, best.tolist(), liked.tolist(), written.tolist(), strict=True
+        ):
+            told = {n: self._like(one.events[n], items) for n in {*compress(places, like)}}
+            reasons.append([
+                told[place] if liked else _WRITTEN if wrote else None
+                for place, liked, wrote in zip(places, like, own, strict=True)
+            ])  # fmt: skip
         return reasons
 
-    def _read(self, user: Interest, items: Catalogue) -> "_Reading":
-        """What of a record the catalogue knows."""
-        events: list[Event] = []
-        rows: list[int] = []
-        newest: dict[int, float] = {}
-        for event in reversed(user.events):
-            row = items.row(event.item)
-            if row is not None:
-                events.append(event)
-                rows.append(row)
-                if event.value:
-                    newest.setdefault(row, event.value)
-        values = np.array([event.value for event in events], np.float32)
-        times = np.array([event.time for event in events])
-        weights = values * np.exp2((times - user.clock) / self._half_life).astype(np.float32)
-        return _Reading(
-            events, rows, weights, user.vector + weights @ items.vectors[rows],
-            [row for row, value in newest.items() if value > 0],
-            [row for row, value in newest.items() if value < 0],
-        )  # fmt: skip
+    def _read(self, users: Sequence[Interest], items: Catalogue) -> list[Likes]:
+        return [read(user, items, self._half_life) for user in users]
 
     def _like(self, event: Event, items: Catalogue) -> Reason:
         title = items.items[items.row(event.item) or 0].title
@@ -164,22 +106,6 @@ class Content(Source):
                 f"与{chinese}“{title}”（{zh}）相似",
             )
         return Reason(self.name, f"like “{title}” {english}", f"与{chinese}“{title}”相似")
-
-
-class _Reading(NamedTuple):
-    """Events of the catalogue's items, newest first, with rows and decayed weights; the interest;
-    rows liked and disliked, by the newest event for each, newest first."""
-
-    events: list[Event]
-    rows: list[int]
-    weights: NDArray[np.float32]
-    interest: NDArray[np.float32]
-    liked: list[int]
-    disliked: list[int]
-
-
-def _calm(product: NDArray[np.float32]) -> NDArray[np.float32]:
-    return (product / (HALF + np.abs(product))).astype(np.float32)
 
 
 def _nearest(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import Part, Recommendation, Trend
+from schemas import Part, Reason, Recommendation, Trend
 from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.neighbours import unpack
@@ -70,23 +70,18 @@ class Hybrid:
         if not len(items) or not users:
             return [Ranked() for _ in users]
         if len(items) <= WHOLE:
-            rows = np.arange(len(items))
-            scores = self.scores(users, items)
-            return [
-                self._result(user, rows, scores[:, number], items)
-                for number, user in enumerate(users)
-            ]
+            return self._lists(users, np.arange(len(items)), self.scores(users, items), items)
         proposed = [source.candidates(users, items, PROPOSED) for source in self.sources]
-        results = []
+        ranked = []
         for user, *found in zip(users, *proposed, strict=True):
             rows = np.unique(np.concatenate(found))
-            result = self._result(user, rows, self.scores([user], items, rows)[:, 0], items)
-            if len(result.items) < self._policy.longest(items):
+            (own,) = self._lists([user], rows, self.scores([user], items, rows), items)
+            if len(own.items) < self._policy.longest(items):
                 # Policy took too much of what is best; there is more.
                 rows = np.union1d(rows, self._policy.open(items))
-                result = self._result(user, rows, self.scores([user], items, rows)[:, 0], items)
-            results.append(result)
-        return results
+                (own,) = self._lists([user], rows, self.scores([user], items, rows), items)
+            ranked.append(own)
+        return ranked
 
     def scores(
         self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
@@ -101,32 +96,56 @@ class Hybrid:
         total: NDArray[np.float32] = np.tensordot(self._say, self.scores(users, items, rows), 1)
         return total
 
-    def _result(
+    def _lists(
         self,
-        user: Interest,
+        users: Sequence[Interest],
         rows: NDArray[np.int64],
         scores: NDArray[np.float32],
         items: Catalogue,
-    ) -> Ranked:
-        """The list by scores [sources, rows]."""
-        choice = self._policy.choose(user, rows, self._say @ scores, items)
-        chosen = rows[choice.places].tolist()
-        ranked = self._explain(user, chosen, scores[:, choice.places], items)
-        return Ranked(ranked, choice.removed, choice.withheld)
+    ) -> list[Ranked]:
+        """The lists by scores [sources, users, rows]."""
+        choices = self._policy.choose(users, rows, np.tensordot(self._say, scores, 1), items)
+        longest = max(len(choice.places) for choice in choices)
+        places = np.array(
+            [choice.places + [-1] * (longest - len(choice.places)) for choice in choices], np.int64
+        )
+        if not longest:
+            return [Ranked([], choice.removed, choice.withheld) for choice in choices]
+        chosen = np.where(places < 0, -1, rows[places])
+        explained = self._explain(users, chosen, np.take_along_axis(scores, places[None], 2), items)
+        return [
+            Ranked(own, choice.removed, choice.withheld)
+            for own, choice in zip(explained, choices, strict=True)
+        ]
 
     def _explain(
-        self, user: Interest, rows: list[int], scores: NDArray[np.float32], items: Catalogue
-    ) -> list[Recommendation]:
-        """`scores` [sources, rows]."""
-        reasons = [source.reasons(user, rows, items) for source in self.sources]
+        self,
+        users: Sequence[Interest],
+        rows: NDArray[np.int64],
+        scores: NDArray[np.float32],
+        items: Catalogue,
+    ) -> list[list[Recommendation]]:
+        """`rows` [users, list], −1 where a list is shorter; `scores` [sources, users, list]."""
+        reasons = [source.reasons(users, rows, items) for source in self.sources]
         shown = scores.astype(np.float64).round(6)
-        totals = (np.array(self._shares) @ shown).round(6).tolist()
+        totals = np.tensordot(np.array(self._shares), shown, 1).round(6).tolist()
         explained = []
-        for row, own, total, why in zip(
-            rows, shown.T.tolist(), totals, zip(*reasons, strict=True), strict=True
+        for own, parts, total, *why in zip(
+            rows.tolist(), np.moveaxis(shown, 0, 2).tolist(), totals, *reasons, strict=True
         ):
-            item = items.items[row]
-            parts = list(map(Part, self._names, own, self._shares))
-            given = [reason for reason in why if reason is not None]
-            explained.append(Recommendation(item.item_id, item.title, total, parts, given))
+            lines = zip(own, parts, total, zip(*why, strict=True), strict=True)
+            explained.append([self._line(*line, items) for line in lines if line[0] >= 0])
         return explained
+
+    def _line(
+        self,
+        row: int,
+        scores: list[float],
+        total: float,
+        why: tuple[Reason | None, ...],
+        items: Catalogue,
+    ) -> Recommendation:
+        item = items.items[row]
+        parts = list(map(Part, self._names, scores, self._shares))
+        given = [reason for reason in why if reason is not None]
+        return Recommendation(item.item_id, item.title, total, parts, given)

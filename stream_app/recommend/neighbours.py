@@ -14,6 +14,7 @@ v grows with the value of the event from LOOK to 1.
 import base64
 import struct
 from collections.abc import Mapping, Sequence
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,24 +173,37 @@ class Neighbours(Source):
             for own, of_own in zip(np.split(found, ends), np.split(sums, ends), strict=True)
         ]
 
-    def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
+    def reasons(
+        self, users: Sequence[Interest], rows: NDArray[np.int64], items: Catalogue
+    ) -> list[list[Reason | None]]:
         self._follow(items)
-        recent = [own for own in self._recent(user) if items.row(own[2]) is not None]
-        if not recent:
-            return [None] * len(rows)
-        numbers, weights, origins = self._pairs(recent)
-        wanted = [self._numbers.get(item, -1) for item in items.hashes[list(rows)].tolist()]
-        places, columns = np.nonzero(numbers[:, None] == np.array(wanted, np.int32))
-        # What each of the recent items adds to each row.
-        cells = columns * len(recent) + origins[places]
-        pulls = np.bincount(cells, weights[places], len(rows) * len(recent))
-        pulls = pulls.reshape(len(rows), len(recent))
-        enough = (pulls.sum(1) >= MIN_WEIGHT).tolist()
-        strongest = pulls.argmax(1).tolist()
-        return [
-            self._reason(recent[place][2], items) if said else None
-            for said, place in zip(enough, strongest, strict=True)
+        recents = [
+            [own for own in self._recent(user) if items.row(own[2]) is not None] for user in users
         ]
+        others, weights, origins = self._pairs([own for recent in recents for own in recent])
+        lengths = [len(recent) for recent in recents]
+        owner = np.repeat(np.arange(len(users)), lengths)
+        place = np.concatenate([np.arange(length) for length in lengths])
+        # A pair counts where its other item is in its user's list.
+        listed, places = np.unique(rows, return_inverse=True)
+        known = [self._numbers.get(item, -1) for item in items.hashes[listed].tolist()]
+        numbers = np.where(rows < 0, -1, np.array(known)[places].reshape(rows.shape))
+        met = len(self._numbers) + 1
+        wanted = (np.arange(len(users))[:, None] * met + numbers).ravel()
+        order = np.argsort(wanted)
+        asked = owner[origins] * met + others
+        found = order[np.minimum(np.searchsorted(wanted, asked, sorter=order), wanted.size - 1)]
+        hit = wanted[found] == asked
+        # What each of the recent items adds to each item of the list.
+        cells = found[hit] * WINDOW + place[origins[hit]]
+        pulls = np.bincount(cells, weights[hit], wanted.size * WINDOW)
+        pulls = pulls.reshape(*rows.shape, WINDOW)
+        enough, strongest = pulls.sum(2) >= MIN_WEIGHT, pulls.argmax(2)
+        reasons = []
+        for recent, holds, best in zip(recents, enough.tolist(), strongest.tolist(), strict=True):
+            told = {k: self._reason(recent[k][2], items) for k in {*compress(best, holds)}}
+            reasons.append([told[k] if held else None for held, k in zip(holds, best, strict=True)])
+        return reasons
 
     def _sums(
         self, users: Sequence[Interest], items: Catalogue

@@ -1,8 +1,7 @@
 """What may be shown, after all scores: known, disliked, blocked, unsafe and sold-out items out;
 variety. What a rule kept out is counted, and named where it would have stood in the list."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,10 +11,8 @@ from schemas import Item
 from stream_app.identity import hash64
 from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue, resized
-from stream_app.recommend.source import top
+from stream_app.recommend.variety import vary
 
-POOL = 10
-"""Candidates looked at for each place in the list."""
 WITHHELD = 3
 """Items named for each rule."""
 OUT = (
@@ -53,7 +50,7 @@ class Choice:
 
 
 class Policy:
-    """The rules, applied to one user's scores at a time. One thread calls it."""
+    """The rules, applied to many users' scores at once. One thread calls it."""
 
     def __init__(self, rules: Rules, count: int) -> None:
         """`count`: items in a list."""
@@ -71,33 +68,78 @@ class Policy:
         self._longest: int | None = None
 
     def choose(
-        self, user: Interest, rows: NDArray[np.int64], scores: NDArray[np.float32], items: Catalogue
-    ) -> Choice:
-        """The list by scores [rows]; `rows` ascends, and equal scores stand in its order."""
+        self,
+        users: Sequence[Interest],
+        rows: NDArray[np.int64],
+        scores: NDArray[np.float32],
+        items: Catalogue,
+    ) -> list[Choice]:
+        """The lists by scores [users, rows]; `rows` ascends, and equal scores stand in its
+        order."""
         self._follow(items)
-        own = self._own(user, items)
-        known = np.fromiter(own, np.int64, len(own))
-        rules = np.fromiter(own.values(), np.int8, len(own))
+        owners, known, rules = self._own(users, items)
         # What a user knows is out for that, whatever else keeps it out.
-        counts = self._totals - np.bincount(self._out[known], minlength=len(OUT))
-        counts += np.bincount(rules, minlength=len(OUT))
-        out = self._out[rows]
+        counts = self._totals - _count(owners, self._out[known], len(users))
+        counts += _count(owners, rules, len(users))
+        out = np.repeat(self._out[rows][None], len(users), 0)
         places = np.searchsorted(rows, known)
         offered = np.append(rows, -1)[places] == known
-        out[places[offered]] = rules[offered]
-        chosen, pool, capped = self._vary(np.flatnonzero(out == 0), rows, scores, items)
-        counts += np.bincount(capped, minlength=len(OUT))
-        out[pool] = capped
-        least = scores[chosen[-1]] if chosen and len(chosen) == self._count else -np.inf
-        missed = np.where(scores >= least, out, 0)
-        removed, withheld = {}, {}
+        out[owners[offered], places[offered]] = rules[offered]
+        lists = vary(
+            scores,
+            out == 0,
+            rows,
+            items,
+            count=self._count,
+            diversity=self._rules.diversity,
+            groups=self._groups[rows],
+            caps=self._most,
+        )
+        late = np.nonzero(lists.capped)
+        capped = lists.capped[late] + np.int8(CAPS[0] - 1)
+        counts += _count(late[0], capped, len(users))
+        out[late] = capped
+        # What is worse than the last of a full list would not have stood in it.
+        least = np.full(len(users), -np.inf, np.float32)
+        if self._count:
+            last = lists.places[:, -1]
+            filled = np.flatnonzero(last >= 0)
+            least[filled] = scores[filled, last[filled]]
+        withheld = self._withheld(np.where(scores >= least[:, None], out, 0), rows, scores, items)
+        return [
+            Choice(
+                [place for place in chosen if place >= 0],
+                {OUT[number]: own[number] for number in range(1, len(OUT)) if own[number]},
+                names,
+            )
+            for chosen, own, names in zip(
+                lists.places.tolist(), counts.tolist(), withheld, strict=True
+            )
+        ]
+
+    def _withheld(
+        self,
+        missed: NDArray[np.int8],
+        rows: NDArray[np.int64],
+        scores: NDArray[np.float32],
+        items: Catalogue,
+    ) -> list[dict[str, list[str]]]:
+        """By user and rule the best that it kept out; `missed` [users, rows]: the rule's number."""
+        named: list[dict[str, list[str]]] = [{} for _ in missed]
         for number in range(1, len(OUT)):
-            if not counts[number]:
+            own = missed == number
+            users = np.flatnonzero(own.any(1))
+            if not len(users):
                 continue
-            removed[OUT[number]] = int(counts[number])
-            if best := _best(np.flatnonzero(missed == number), scores, WITHHELD):
-                withheld[OUT[number]] = [items.items[rows[place]].item_id for place in best]
-        return Choice(chosen, removed, withheld)
+            left = np.where(own[users], scores[users], -np.inf)
+            for _ in range(WITHHELD):
+                best = left.argmax(1)
+                there = left[np.arange(len(left)), best] > -np.inf
+                users, left, best = users[there], left[there], best[there]
+                for user, row in zip(users.tolist(), rows[best].tolist(), strict=True):
+                    named[user].setdefault(OUT[number], []).append(items.items[row].item_id)
+                left[np.arange(len(left)), best] = -np.inf
+        return named
 
     def open(self, items: Catalogue) -> NDArray[np.int64]:
         """Rows that are kept from nobody."""
@@ -118,13 +160,20 @@ class Policy:
                     self._longest = min(self._longest, int(room.sum()))
         return self._longest
 
-    def _own(self, user: Interest, items: Catalogue) -> dict[int, int]:
-        """Rows that are kept from this user, and the rule of each."""
-        disliked = _disliked(user)
-        rows = ((items.row(item), item) for item in user.seen)
-        return {
-            row: DISLIKED if item in disliked else SEEN for row, item in rows if row is not None
-        }
+    def _own(
+        self, users: Sequence[Interest], items: Catalogue
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int8]]:
+        """What is kept from single users: the user's place, the row and the rule."""
+        owners, rows, rules = [], [], []
+        for place, user in enumerate(users):
+            disliked = _disliked(user)
+            for item in user.seen:
+                row = items.row(item)
+                if row is not None:
+                    owners.append(place)
+                    rows.append(row)
+                    rules.append(DISLIKED if item in disliked else SEEN)
+        return np.array(owners, np.int64), np.array(rows, np.int64), np.array(rules, np.int8)
 
     def _follow(self, items: Catalogue) -> None:
         """Know which rows are kept from everybody; only what was put since is looked at."""
@@ -153,68 +202,6 @@ class Policy:
             return UNSAFE
         return 0 if item.available else UNAVAILABLE
 
-    def _vary(
-        self,
-        allowed: NDArray[np.int64],
-        rows: NDArray[np.int64],
-        scores: NDArray[np.float32],
-        items: Catalogue,
-    ) -> tuple[list[int], list[int], NDArray[np.int8]]:
-        """Greedy choice out of the places `allowed`: the best score less the likeness to what is
-        chosen, within the caps; the pool that was looked at, and the cap that kept out each."""
-        size = self._count * POOL
-        while True:
-            pool = _best(allowed, scores, size)
-            chosen, capped = self._greedy(rows[pool], scores[pool], items)
-            # Where one seller fills the pool, the list goes on beyond it.
-            if len(chosen) == self._count or len(pool) == len(allowed):
-                return [pool[place] for place in chosen], pool, capped
-            size *= 4
-
-    def _greedy(
-        self, rows: NDArray[np.int64], scores: NDArray[np.float32], items: Catalogue
-    ) -> tuple[list[int], NDArray[np.int8]]:
-        """Places in the pool, and for each the cap that kept it out where it came first.
-
-        One step a chosen item: a full group is passed over as a whole, not item by item.
-        """
-        diversity = self._rules.diversity
-        groups = self._groups[rows]
-        named = groups.tolist()
-        vectors = items.vectors[rows] if diversity else None
-        gain = value = (1 - diversity) * scores
-        likeness = np.zeros(len(rows), np.float32)
-        full = np.zeros(groups.shape, bool)
-        stopped = np.zeros(len(rows), bool)
-        capped = np.zeros(len(rows), np.int8)
-        shown: Counter[tuple[int, int]] = Counter()
-        chosen: list[int] = []
-        most = min(self._count, len(rows))
-        while len(chosen) < most:
-            best = int(value.argmax())
-            if stopped[best]:
-                free = np.where(stopped, -np.inf, value)
-                best = int(free.argmax())
-                passed = stopped & (value > free[best])
-                passed[:best] |= stopped[:best] & (value[:best] == free[best])
-                capped[passed] = np.where(full[passed, 0], CAPS[0], CAPS[1])
-                gain[passed] = -np.inf
-                if stopped[best]:
-                    break
-            if gain[best] == -np.inf:
-                break
-            gain[best] = -np.inf
-            chosen.append(best)
-            for kind, (group, cap) in enumerate(zip(named[best], self._most, strict=True)):
-                shown[kind, group] += 1
-                if group and shown[kind, group] == cap:
-                    full[:, kind] |= groups[:, kind] == group
-                    stopped |= full[:, kind]
-            if vectors is not None and len(chosen) < most:
-                np.maximum(likeness, vectors @ vectors[best], out=likeness)
-                value = gain - diversity * likeness
-        return chosen, capped
-
 
 def _disliked(user: Interest) -> set[int]:
     """Items whose newest event was against them."""
@@ -222,9 +209,7 @@ def _disliked(user: Interest) -> set[int]:
     return {item for item, value in newest.items() if value < 0}
 
 
-def _best(places: NDArray[np.int64], scores: NDArray[np.float32], count: int) -> list[int]:
-    """The places of the highest scores, best first."""
-    if count < len(places):
-        places = places[top(scores[places], count)]
-    best: list[int] = places[np.lexsort((places, -scores[places]))].tolist()
-    return best
+def _count(owners: NDArray[np.int64], rules: NDArray[np.int8], users: int) -> NDArray[np.int64]:
+    """How many of each rule [users, OUT]."""
+    cells = owners * len(OUT) + rules
+    return np.bincount(cells, minlength=users * len(OUT)).reshape(users, len(OUT))

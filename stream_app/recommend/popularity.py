@@ -11,7 +11,7 @@ from stream_app.identity import hash64
 from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.column import Column
-from stream_app.recommend.source import ALL, Rows, Source, top
+from stream_app.recommend.source import ALL, Rows, Source, said, top
 
 MIN_SHARE = 0.25
 """Of the most popular item's score, under which popularity is no reason."""
@@ -49,9 +49,11 @@ class Popularity(Source):
     ) -> list[NDArray[np.int64]]:
         return [top(self._scores(items), count)] * len(users)
 
-    def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
+    def reasons(
+        self, users: Sequence[Interest], rows: NDArray[np.int64], items: Catalogue
+    ) -> list[list[Reason | None]]:
         popular = Reason(self.name, "popular these days", "近期热门")
-        return [popular if share >= MIN_SHARE else None for share in self._scores(items)[rows]]
+        return said(self._scores(items)[rows] >= MIN_SHARE, popular)
 
     def _scores(self, items: Catalogue) -> NDArray[np.float32]:
         """log(1 + popularity) as a share of the highest, [items]; kept until something changes."""

@@ -10,7 +10,7 @@ from stream_app.identity import hash64
 from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.column import Column
-from stream_app.recommend.source import ALL, Rows, Source
+from stream_app.recommend.source import ALL, Rows, Source, said
 
 PRIOR = 5.0
 """Reviews of no opinion that every item starts with: few real ones say little."""
@@ -44,8 +44,9 @@ class Quality(Source):
         # What is praised by all is not yet for anybody: it ranks what other sources propose.
         return [np.empty(0, np.int64) for _ in users]
 
-    def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
+    def reasons(
+        self, users: Sequence[Interest], rows: NDArray[np.int64], items: Catalogue
+    ) -> list[list[Reason | None]]:
         praised = Reason(self.name, "its reviews praise it", "评论多为称赞")
         opinion, count = self._opinion.read(items)[rows], self._count.read(items)[rows]
-        enough = (opinion >= MIN_OPINION) & (count >= MIN_REVIEWS)
-        return [praised if row else None for row in enough.tolist()]
+        return said((opinion >= MIN_OPINION) & (count >= MIN_REVIEWS), praised)

@@ -60,14 +60,24 @@ class Sequential(Source):
         scores: NDArray[np.float32] = np.clip(asked @ table[rows].T / self._scale, -1, 1)
         return scores
 
-    def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
+    def reasons(
+        self, users: Sequence[Interest], rows: NDArray[np.int64], items: Catalogue
+    ) -> list[list[Reason | None]]:
         table = self._table.read(items)
+        return [
+            self._reasons(user, own, items, table)
+            for user, own in zip(users, rows.tolist(), strict=True)
+        ]
+
+    def _reasons(
+        self, user: Interest, rows: list[int], items: Catalogue, table: NDArray[np.float32]
+    ) -> list[Reason | None]:
         events = _known(user, items)
         last = list(range(max(0, len(events) - LATEST), len(events)))
         if not last:
             return [None for _ in rows]
         without = [events[:place] + events[place + 1 :] for place in last]
-        scores = self._ask([events, *without], table) @ table[list(rows)].T / self._scale
+        scores = self._ask([events, *without], table) @ table[rows].T / self._scale
         falls = np.minimum(scores[0], 1) - scores[1:]
         titles = [items.items[events[place].row].title for place in last]
         return [

@@ -37,8 +37,12 @@ class Source(Protocol):
         """For each user rows that score high here, about `count`, in no order."""
         return list(top(self.score(users, items), count))
 
-    def reasons(self, user: Interest, rows: Sequence[int], items: Catalogue) -> list[Reason | None]:
-        """Why the item of each row, by evidence in the user's record or of the item itself."""
+    def reasons(
+        self, users: Sequence[Interest], rows: NDArray[np.int64], items: Catalogue
+    ) -> list[list[Reason | None]]:
+        """Why the item of each row is for the user, by evidence in the user's record or of the
+        item itself. `rows` [users, list]; nobody reads what is said of −1, where a list is
+        shorter than others."""
         ...
 
 
@@ -47,3 +51,8 @@ def top(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     if scores.shape[-1] <= count:
         return np.broadcast_to(np.arange(scores.shape[-1]), scores.shape)
     return np.argpartition(scores, -count, axis=-1)[..., -count:]
+
+
+def said(holds: NDArray[np.bool_], reason: Reason) -> list[list[Reason | None]]:
+    """The same reason wherever it holds [users, list]."""
+    return [[reason if one else None for one in own] for own in holds.tolist()]

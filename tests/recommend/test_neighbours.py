@@ -93,7 +93,7 @@ def test_both_directions_count_and_recent_events_say_more() -> None:
     expected = [2.0 / one, 4.0, 2 * RECENT / zero, 2 * RECENT]
     assert raw[[1, 3, 0, 2]] == pytest.approx(np.array(expected) * look, rel=1e-4)
     assert not raw[4:].any()
-    why = neighbours.reasons(viewer("i1", "i0"), [3, 2, 5], items)
+    why = neighbours.reasons([viewer("i1", "i0")], np.array([[3, 2, 5]]), items)[0]
     assert [reason and "Item 0" in reason.en for reason in why] == [True, False, None]
 
 

@@ -44,7 +44,9 @@ def offered(
     """What the rules make of scores that fall with the row."""
     rows = np.arange(len(items))
     scores = np.linspace(1, 0, len(items), dtype=np.float32)
-    return policy.Policy(rules, count).choose(user_ or empty(DIMENSIONS), rows, scores, items)
+    return policy.Policy(rules, count).choose(
+        [user_ or empty(DIMENSIONS)], rows, scores[None], items
+    )[0]
 
 
 def test_like_comes_with_like_and_seen_stays_out() -> None:
@@ -112,8 +114,8 @@ def test_unsafe_tags_keep_an_item_from_everybody() -> None:
 def test_nothing_to_offer_is_an_empty_list() -> None:
     items, known = shelf(6), user(("purchase", "i1"))
     rules = policy.Policy(policy.Rules(diversity=0.2), 3)
-    none, blank = np.zeros(0, np.int64), np.zeros(0, np.float32)
-    assert rules.choose(known, none, blank, items) == policy.Choice([], {"seen": 1})
+    none, blank = np.zeros(0, np.int64), np.zeros((1, 0), np.float32)
+    assert rules.choose([known], none, blank, items) == [policy.Choice([], {"seen": 1})]
     assert offered(policy.Rules(), items, 0, known).places == []
     sold = {f"i{n}": Item(f"i{n}", "Sold", available=False) for n in range(6)}
     assert offered(policy.Rules(), shelf(6, **sold), 3).places == []
@@ -152,13 +154,13 @@ def test_a_list_that_caps_leave_short_costs_little() -> None:
     items = shelf(4000, **{f"i{n}": Item(f"i{n}", "Own", seller="own") for n in range(4000)})
     rules = policy.Policy(policy.Rules(per_seller=4, diversity=0.2), 10)
     rows, scores = np.arange(4000), np.linspace(1, 0, 4000, dtype=np.float32)
-    chosen = rules.choose(empty(DIMENSIONS), rows, scores, items)
+    (chosen,) = rules.choose([empty(DIMENSIONS)], rows, scores[None], items)
     assert len(chosen.places) == 4
     assert chosen.removed == {"per_seller": 3996}
     times = []
     for _ in range(20):
         start = process_time()
-        rules.choose(empty(DIMENSIONS), rows, scores, items)
+        rules.choose([empty(DIMENSIONS)], rows, scores[None], items)
         times.append(process_time() - start)
     # Item by item it would be hundreds; the least, for others use the machine too.
     assert min(times) < 0.02
@@ -178,7 +180,9 @@ def test_the_list_is_that_of_looking_at_one_item_after_the_other(diversity: floa
         items.refresh()
         scores = np.round(seed.random(60), 1).astype(np.float32)
         rules = policy.Rules(per_category=3, per_seller=2, diversity=diversity)
-        choice = policy.Policy(rules, 8).choose(empty(DIMENSIONS), np.arange(60), scores, items)
+        (choice,) = policy.Policy(rules, 8).choose(
+            [empty(DIMENSIONS)], np.arange(60), scores[None], items
+        )
         chosen, removed = plain(rules, 8, scores, items)
         assert choice.places == chosen
         assert choice.removed == removed
@@ -213,16 +217,16 @@ def plain(
 
 def test_what_the_catalogue_says_anew_counts_at_once() -> None:
     items, rules = shelf(6), policy.Policy(policy.Rules(), 3)
-    rows, scores = np.arange(6), np.linspace(1, 0, 6, dtype=np.float32)
+    rows, scores = np.arange(6), np.linspace(1, 0, 6, dtype=np.float32)[None]
     nobody = empty(DIMENSIONS)
-    assert rules.choose(nobody, rows, scores, items).places == [0, 1, 2]
+    assert rules.choose([nobody], rows, scores, items)[0].places == [0, 1, 2]
     vector = pack(items.vectors[1])
     items.put(ItemVector(Item("i1", "Item 1", available=False), vector, "m"))
     items.refresh()
-    assert rules.choose(nobody, rows, scores, items).places == [0, 2, 3]
+    assert rules.choose([nobody], rows, scores, items)[0].places == [0, 2, 3]
     items.put(ItemVector(Item("i1", "Item 1"), vector, "m"))
     items.refresh()
-    assert rules.choose(nobody, rows, scores, items).places == [0, 1, 2]
+    assert rules.choose([nobody], rows, scores, items)[0].places == [0, 1, 2]
 
 
 def test_candidates_lead_to_the_list_of_all_scores(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,11 +290,14 @@ def test_a_reason_names_evidence_and_falls_with_it() -> None:
     content = Content(1e6, {})
     row = items.row(hash64("i4"))
     assert row is not None
-    reason = content.reasons(user(("purchase", "i0")), [row], items)[0]
+    reason = content.reasons([user(("purchase", "i0"))], np.array([[row]]), items)[0][0]
     assert reason is not None
     assert "Item 0" in reason.en and "Item 0" in reason.zh
-    assert content.reasons(user(("purchase", "i1")), [row], items)[0] is None
-    assert content.reasons(user(("purchase", "i0"), ("hide", "i0")), [row], items)[0] is None
+    assert content.reasons([user(("purchase", "i1"))], np.array([[row]]), items)[0][0] is None
+    assert (
+        content.reasons([user(("purchase", "i0"), ("hide", "i0"))], np.array([[row]]), items)[0][0]
+        is None
+    )
 
 
 def test_popularity_of_trends_decays() -> None:

@@ -99,7 +99,7 @@ class TestContract:
         given = 0
         for one in USERS:
             before = found.score([one], items)[0]
-            for row, reason in enumerate(found.reasons(one, rows, items)):
+            for row, reason in enumerate(found.reasons([one], np.array([rows]), items)[0]):
                 if reason is None:
                     continue
                 given += 1
