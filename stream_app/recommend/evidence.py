@@ -37,6 +37,7 @@ def evidence(
 ) -> Evidence:
     """`read`: the users' likes; `rows` [users, list]; `latest`: liked items that the score holds
     an item against."""
+    everyone, listed = np.arange(len(users))[:, None], np.arange(rows.shape[1])
     targets = items.vectors[rows]
     lengths = [len(one.rows) for one in read]
     known = _padded(np.fromiter(chain(*(one.rows for one in read)), np.int64), lengths)
@@ -48,7 +49,7 @@ def evidence(
     praise = _padded(np.where(praised, weights, np.float32(0)), lengths)
     strength = np.where(likeness >= MIN_LIKENESS, likeness * praise[..., None], 0.0)
     best = strength.argmax(1)
-    strong = np.take_along_axis(strength, best[:, None], 1)[:, 0] > 0
+    strong = strength.max(1) > 0
 
     written = np.stack([user.vector for user in users])
     interest = np.stack([one.interest for one in read])
@@ -58,15 +59,15 @@ def evidence(
     close &= calm(product - own) < score
 
     # The score without all events with the item of the strongest; one liked before moves up.
-    row = np.take_along_axis(known, best, 1)[:, None]
+    row = known[everyone, best][:, None]
     weight = np.where(known[..., None] == row, _padded(weights, lengths)[..., None], 0.0).sum(1)
-    left = calm(product - weight * np.take_along_axis(likeness, best[:, None], 1)[:, 0])
+    left = calm(product - weight * likeness[everyone, best, listed])
     first = [[one.rows.index(liked) for liked in one.liked[: latest + 1]] for one in read]
     likes = list(map(len, first))
     liked = _padded(np.fromiter(chain(*first), np.int64), likes)
     there = _padded(np.ones(sum(likes), bool), likes)[..., None]
-    near = np.take_along_axis(likeness, liked[..., None], 1)
-    others = there & (np.take_along_axis(known, liked, 1)[..., None] != row)
+    near = likeness[everyone, liked]
+    others = there & (known[everyone, liked][..., None] != row)
     holds = left + _nearest(near, others, latest) < score + _nearest(near, there, latest)
     return Evidence(best, strong & holds, close)
 

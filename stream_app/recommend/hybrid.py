@@ -70,18 +70,30 @@ class Hybrid:
         if not len(items) or not users:
             return [Ranked() for _ in users]
         if len(items) <= WHOLE:
-            return self._lists(users, np.arange(len(items)), self.scores(users, items), items)
+            rows = np.broadcast_to(np.arange(len(items)), (len(users), len(items)))
+            return self._lists(users, rows, self.scores(users, items), items)
         proposed = [source.candidates(users, items, PROPOSED) for source in self.sources]
-        ranked = []
-        for user, *found in zip(users, *proposed, strict=True):
-            rows = np.unique(np.concatenate(found))
-            (own,) = self._lists([user], rows, self.scores([user], items, rows), items)
-            if len(own.items) < self._policy.longest(items):
+        offers = [np.unique(np.concatenate(found)) for found in zip(*proposed, strict=True)]
+        ranked = self._offered(users, offers, items)
+        longest = self._policy.longest(items)
+        for place, user in enumerate(users):
+            if len(ranked[place].items) < longest:
                 # Policy took too much of what is best; there is more.
-                rows = np.union1d(rows, self._policy.open(items))
-                (own,) = self._lists([user], rows, self.scores([user], items, rows), items)
-            ranked.append(own)
+                more = np.union1d(offers[place], self._policy.open(items))
+                (ranked[place],) = self._offered([user], [more], items)
         return ranked
+
+    def _offered(
+        self, users: Sequence[Interest], offers: Sequence[NDArray[np.int64]], items: Catalogue
+    ) -> list[Ranked]:
+        """The lists out of rows of each user's own."""
+        columns = max(map(len, offers))
+        rows = np.full((len(users), columns), -1)
+        scores = np.zeros((len(self.sources), len(users), columns), np.float32)
+        for place, (user, own) in enumerate(zip(users, offers, strict=True)):
+            rows[place, : len(own)] = own
+            scores[:, place, : len(own)] = self.scores([user], items, own)[:, 0]
+        return self._lists(users, rows, scores, items)
 
     def scores(
         self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
@@ -103,16 +115,18 @@ class Hybrid:
         scores: NDArray[np.float32],
         items: Catalogue,
     ) -> list[Ranked]:
-        """The lists by scores [sources, users, rows]."""
+        """The lists by `scores` [sources, users, columns] of `rows` [users, columns], −1 at the
+        end of a shorter row."""
         choices = self._policy.choose(users, rows, np.tensordot(self._say, scores, 1), items)
         longest = max(len(choice.places) for choice in choices)
-        places = np.array(
-            [choice.places + [-1] * (longest - len(choice.places)) for choice in choices], np.int64
-        )
         if not longest:
             return [Ranked([], choice.removed, choice.withheld) for choice in choices]
-        chosen = np.where(places < 0, -1, rows[places])
-        explained = self._explain(users, chosen, np.take_along_axis(scores, places[None], 2), items)
+        places = np.array([
+            choice.places + [-1] * (longest - len(choice.places)) for choice in choices
+        ])  # fmt: skip
+        everyone = np.arange(len(users))[:, None]
+        chosen = np.where(places < 0, -1, rows[everyone, places])
+        explained = self._explain(users, chosen, scores[:, everyone, places], items)
         return [
             Ranked(own, choice.removed, choice.withheld)
             for own, choice in zip(explained, choices, strict=True)

@@ -74,20 +74,24 @@ class Policy:
         scores: NDArray[np.float32],
         items: Catalogue,
     ) -> list[Choice]:
-        """The lists by scores [users, rows]; `rows` ascends, and equal scores stand in its
-        order."""
+        """The lists by scores [users, columns]. `rows` [users, columns]: the items', ascending,
+        −1 at the end of a shorter row; equal scores stand in their order."""
         self._follow(items)
         owners, known, rules = self._own(users, items)
         # What a user knows is out for that, whatever else keeps it out.
         counts = self._totals - _count(owners, self._out[known], len(users))
         counts += _count(owners, rules, len(users))
-        out = np.repeat(self._out[rows][None], len(users), 0)
-        places = np.searchsorted(rows, known)
-        offered = np.append(rows, -1)[places] == known
-        out[owners[offered], places[offered]] = rules[offered]
+        there = rows >= 0
+        out = self._out[rows] * there
+        most = len(items) + 1
+        offers = (np.where(there, rows, most - 1) + np.arange(len(users))[:, None] * most).ravel()
+        own = owners * most + known
+        places = np.searchsorted(offers, own)
+        offered = np.append(offers, -1)[places] == own
+        out.reshape(-1)[places[offered]] = rules[offered]
         lists = vary(
             scores,
-            out == 0,
+            there & (out == 0),
             rows,
             items,
             count=self._count,
@@ -124,19 +128,18 @@ class Policy:
         scores: NDArray[np.float32],
         items: Catalogue,
     ) -> list[dict[str, list[str]]]:
-        """By user and rule the best that it kept out; `missed` [users, rows]: the rule's number."""
+        """By user and rule the best that it kept out; `missed` [users, columns]: the rule's
+        number."""
         named: list[dict[str, list[str]]] = [{} for _ in missed]
-        for number in range(1, len(OUT)):
+        for number in np.flatnonzero(np.bincount(missed.ravel())[1:]) + 1:
             own = missed == number
             users = np.flatnonzero(own.any(1))
-            if not len(users):
-                continue
             left = np.where(own[users], scores[users], -np.inf)
             for _ in range(WITHHELD):
                 best = left.argmax(1)
                 there = left[np.arange(len(left)), best] > -np.inf
                 users, left, best = users[there], left[there], best[there]
-                for user, row in zip(users.tolist(), rows[best].tolist(), strict=True):
+                for user, row in zip(users.tolist(), rows[users, best].tolist(), strict=True):
                     named[user].setdefault(OUT[number], []).append(items.items[row].item_id)
                 left[np.arange(len(left)), best] = -np.inf
         return named

@@ -42,7 +42,7 @@ def offered(
     rules: policy.Rules, items: Catalogue, count: int, user_: Interest | None = None
 ) -> policy.Choice:
     """What the rules make of scores that fall with the row."""
-    rows = np.arange(len(items))
+    rows = np.arange(len(items))[None]
     scores = np.linspace(1, 0, len(items), dtype=np.float32)
     return policy.Policy(rules, count).choose(
         [user_ or empty(DIMENSIONS)], rows, scores[None], items
@@ -114,7 +114,7 @@ def test_unsafe_tags_keep_an_item_from_everybody() -> None:
 def test_nothing_to_offer_is_an_empty_list() -> None:
     items, known = shelf(6), user(("purchase", "i1"))
     rules = policy.Policy(policy.Rules(diversity=0.2), 3)
-    none, blank = np.zeros(0, np.int64), np.zeros((1, 0), np.float32)
+    none, blank = np.zeros((1, 0), np.int64), np.zeros((1, 0), np.float32)
     assert rules.choose([known], none, blank, items) == [policy.Choice([], {"seen": 1})]
     assert offered(policy.Rules(), items, 0, known).places == []
     sold = {f"i{n}": Item(f"i{n}", "Sold", available=False) for n in range(6)}
@@ -153,7 +153,7 @@ def test_capped_items_are_named_where_they_would_have_stood() -> None:
 def test_a_list_that_caps_leave_short_costs_little() -> None:
     items = shelf(4000, **{f"i{n}": Item(f"i{n}", "Own", seller="own") for n in range(4000)})
     rules = policy.Policy(policy.Rules(per_seller=4, diversity=0.2), 10)
-    rows, scores = np.arange(4000), np.linspace(1, 0, 4000, dtype=np.float32)
+    rows, scores = np.arange(4000)[None], np.linspace(1, 0, 4000, dtype=np.float32)
     (chosen,) = rules.choose([empty(DIMENSIONS)], rows, scores[None], items)
     assert len(chosen.places) == 4
     assert chosen.removed == {"per_seller": 3996}
@@ -181,7 +181,7 @@ def test_the_list_is_that_of_looking_at_one_item_after_the_other(diversity: floa
         scores = np.round(seed.random(60), 1).astype(np.float32)
         rules = policy.Rules(per_category=3, per_seller=2, diversity=diversity)
         (choice,) = policy.Policy(rules, 8).choose(
-            [empty(DIMENSIONS)], np.arange(60), scores[None], items
+            [empty(DIMENSIONS)], np.arange(60)[None], scores[None], items
         )
         chosen, removed = plain(rules, 8, scores, items)
         assert choice.places == chosen
@@ -217,7 +217,7 @@ def plain(
 
 def test_what_the_catalogue_says_anew_counts_at_once() -> None:
     items, rules = shelf(6), policy.Policy(policy.Rules(), 3)
-    rows, scores = np.arange(6), np.linspace(1, 0, 6, dtype=np.float32)[None]
+    rows, scores = np.arange(6)[None], np.linspace(1, 0, 6, dtype=np.float32)[None]
     nobody = empty(DIMENSIONS)
     assert rules.choose([nobody], rows, scores, items)[0].places == [0, 1, 2]
     vector = pack(items.vectors[1])
