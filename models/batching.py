@@ -15,7 +15,7 @@ from models.runtime import Model, Outputs
 from models.tokens import Encoding
 
 
-def plan(lengths: Sequence[int], *, max_rows: int = 32, token_budget: int = 512) -> list[list[int]]:
+def plan(lengths: Sequence[int], *, max_rows: int = 32, token_budget: int = 384) -> list[list[int]]:
     """Rows sorted by length and cut into sub-batches of little padding.
 
     A sub-batch ends where the length passes 1.2 times its first plus 3, or where one row more

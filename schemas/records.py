@@ -2,6 +2,9 @@
 
 Unknown fields are ignored and new fields are optional; anything else is a new topic version.
 Times are seconds since the epoch, UTC, and always event time.
+
+What is read and written is a tree, never a cycle: `gc=False` keeps the garbage collector from
+looking at it.
 """
 
 from typing import Annotated, Literal
@@ -18,7 +21,7 @@ Sentiment = Literal["negative", "neutral", "positive"]
 Kind = Literal["view", "click", "cart", "purchase", "share", "hide"]
 
 
-class Review(Struct, frozen=True, omit_defaults=True):
+class Review(Struct, frozen=True, gc=False, omit_defaults=True):
     """What somebody wrote: a review, a comment, a news text or a question."""
 
     review_id: Id
@@ -31,7 +34,7 @@ class Review(Struct, frozen=True, omit_defaults=True):
     """Ask for the text's embedding in the analysis."""
 
 
-class Behaviour(Struct, frozen=True, omit_defaults=True):
+class Behaviour(Struct, frozen=True, gc=False, omit_defaults=True):
     """What somebody did with an item. The message key must be the user_id."""
 
     user_id: Id
@@ -41,7 +44,7 @@ class Behaviour(Struct, frozen=True, omit_defaults=True):
     time: Time | None = None
 
 
-class Item(Struct, frozen=True, omit_defaults=True):
+class Item(Struct, frozen=True, gc=False, omit_defaults=True):
     """An entry of the catalogue. A null value removes the item of that key."""
 
     item_id: Id
@@ -57,14 +60,14 @@ class Item(Struct, frozen=True, omit_defaults=True):
     time: Time | None = None
 
 
-class Topic(Struct, frozen=True):
+class Topic(Struct, frozen=True, gc=False):
     """A topic of the profile that a text is about."""
 
     id: str
     score: Share
 
 
-class Source(Struct, frozen=True):
+class Source(Struct, frozen=True, gc=False):
     """Where the input of an output stands."""
 
     topic: str
@@ -72,7 +75,7 @@ class Source(Struct, frozen=True):
     offset: int
 
 
-class Analysis(Struct, frozen=True, omit_defaults=True):
+class Analysis(Struct, frozen=True, gc=False, omit_defaults=True):
     """What was understood of one review. Its id is the review's."""
 
     id: str
@@ -123,7 +126,7 @@ class Recommendation(Struct, frozen=True, gc=False):
     reasons: list[Reason]
 
 
-class Event(Struct, frozen=True, omit_defaults=True):
+class Event(Struct, frozen=True, gc=False, omit_defaults=True):
     """The event that caused a refresh."""
 
     kind: str
@@ -132,7 +135,7 @@ class Event(Struct, frozen=True, omit_defaults=True):
     intensity: float | None = None
 
 
-class Recommendations(Struct, frozen=True, omit_defaults=True):
+class Recommendations(Struct, frozen=True, gc=False, omit_defaults=True):
     """A user's ranked items, refreshed by every event of theirs."""
 
     user_id: str
@@ -146,7 +149,7 @@ class Recommendations(Struct, frozen=True, omit_defaults=True):
     """The best three of them that would have stood in the list, by rule."""
 
 
-class Evidence(Struct, frozen=True, omit_defaults=True):
+class Evidence(Struct, frozen=True, gc=False, omit_defaults=True):
     """What an alert rests on: texts (masked), counts, the rate against its baseline."""
 
     texts: list[str] = field(default_factory=list)
@@ -158,7 +161,7 @@ class Evidence(Struct, frozen=True, omit_defaults=True):
     words: list[str] = field(default_factory=list)
 
 
-class Alert(Struct, frozen=True, omit_defaults=True):
+class Alert(Struct, frozen=True, gc=False, omit_defaults=True):
     """Something that somebody should see now. The same alert always has the same id."""
 
     id: str
@@ -175,7 +178,7 @@ class Alert(Struct, frozen=True, omit_defaults=True):
     """Of a surge's end: the start of the window in which it began."""
 
 
-class Window(Struct, frozen=True):
+class Window(Struct, frozen=True, gc=False):
     """One window of a trend."""
 
     start: float
@@ -184,7 +187,7 @@ class Window(Struct, frozen=True):
     mean_intensity: float
 
 
-class Emerging(Struct, frozen=True):
+class Emerging(Struct, frozen=True, gc=False):
     """A topic that reviews agree on and the profile does not describe."""
 
     words: list[str]
@@ -200,7 +203,7 @@ class Emerging(Struct, frozen=True):
     """Event times."""
 
 
-class Acknowledgement(Struct, frozen=True, omit_defaults=True):
+class Acknowledgement(Struct, frozen=True, gc=False, omit_defaults=True):
     """Somebody has seen an alert. The newest of an alert's counts."""
 
     alert_id: Id
@@ -209,7 +212,7 @@ class Acknowledgement(Struct, frozen=True, omit_defaults=True):
     """The alert is open again."""
 
 
-class Trend(Struct, frozen=True, omit_defaults=True):
+class Trend(Struct, frozen=True, gc=False, omit_defaults=True):
     """How a subject does in its newest window, and in those before it."""
 
     subject: str
@@ -240,7 +243,7 @@ class Trend(Struct, frozen=True, omit_defaults=True):
     of their id's hash (little-endian uint64) and a weight (float32)."""
 
 
-class ItemVector(Struct, frozen=True, omit_defaults=True):
+class ItemVector(Struct, frozen=True, gc=False, omit_defaults=True):
     """An item with its embedding, read whole by every worker."""
 
     item: Item
@@ -249,7 +252,7 @@ class ItemVector(Struct, frozen=True, omit_defaults=True):
     model: str
 
 
-class Promotion(Struct, frozen=True):
+class Promotion(Struct, frozen=True, gc=False):
     """A bundle that workers shall serve from now on."""
 
     version: str
@@ -261,7 +264,7 @@ class Promotion(Struct, frozen=True):
     time: float
 
 
-class Unmatched(Struct, frozen=True, omit_defaults=True):
+class Unmatched(Struct, frozen=True, gc=False, omit_defaults=True):
     """A review that fits no topic, for the discovery of new ones."""
 
     id: str
@@ -274,7 +277,7 @@ class Unmatched(Struct, frozen=True, omit_defaults=True):
     tells which words are common."""
 
 
-class Signal(Struct, frozen=True, array_like=True):
+class Signal(Struct, frozen=True, gc=False, array_like=True):
     """One event about a subject, as it travels to the subject's worker."""
 
     offset: int
@@ -293,7 +296,7 @@ class Signal(Struct, frozen=True, array_like=True):
     pair."""
 
 
-class Signals(Struct, frozen=True):
+class Signals(Struct, frozen=True, gc=False):
     """Events of one source partition about one subject, one by one and in offset order."""
 
     subject: str

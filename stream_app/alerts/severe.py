@@ -1,7 +1,7 @@
 """One review that somebody must see at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from schemas import Alert, Analysis, Evidence
 
@@ -15,12 +15,17 @@ class SevereRule:
     probability: float
     intensity: float
     words: Sequence[str] = ()
+    folded: Sequence[str] = field(init=False)
+    """`words` as they are compared."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folded", [word.casefold() for word in self.words])
 
 
 def severe(analysis: Analysis, rule: SevereRule) -> Alert | None:
     """The alert of a severe review; its id is the review's, so a repeat is the same alert."""
     text = analysis.text.casefold()
-    words = [word for word in rule.words if word.casefold() in text]
+    words = [word for word, own in zip(rule.words, rule.folded, strict=True) if own in text]
     negative = analysis.probabilities.get("negative", 0.0)
     sure = negative >= rule.probability and analysis.intensity <= rule.intensity
     # A safety word in a text that reads as praise ("no fire hazard, great") is no alarm.
