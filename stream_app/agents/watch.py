@@ -7,7 +7,7 @@ from stream_app.delivery.broadcast import Broadcast
 from stream_app.delivery.shell import Shell
 from stream_app.delivery.table import StateTable
 
-GATHER = 0.2
+GATHER = 0.5
 """Seconds; a subject of many reviews is written and told once. Nobody waits for a trend."""
 
 

@@ -6,6 +6,7 @@ liked lately, x = (G + r I + sum (c - 1) y y')^-1 sum c y, so every event counts
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,17 @@ MIN_SHARE = 0.05
 """Of the score 1, under which what one event adds is no reason."""
 
 
+class _Folded(NamedTuple):
+    """A user folded in."""
+
+    factor: NDArray[np.float32]
+    """[factors]"""
+    liked: list[int]
+    """Rows of the liked items."""
+    shares: NDArray[np.float32]
+    """What each of them adds to the factor [liked, factors]."""
+
+
 class Collaborative(Source):
     """Product of user factor and item factor: near 1 for an item that such users like."""
 
@@ -34,27 +46,30 @@ class Collaborative(Source):
         self._base = trained.gram + config.ridge * np.eye(len(trained.gram), dtype=np.float32)
         self._alpha = config.alpha
 
-    def score(
-        self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
-    ) -> NDArray[np.float32]:
+    def read(self, users: Sequence[Interest], items: Catalogue) -> list[_Folded]:
         table = self._table.read(items)
-        factors = np.stack([self._fold_in(user, items, table)[0] for user in users])
-        scores: NDArray[np.float32] = np.clip(factors @ table[rows].T, -1, 1)
+        return [self._fold_in(user, items, table) for user in users]
+
+    def score(
+        self, read: Sequence[_Folded], items: Catalogue, rows: Rows = ALL
+    ) -> NDArray[np.float32]:
+        factors = np.stack([one.factor for one in read])
+        scores: NDArray[np.float32] = np.clip(factors @ self._table.read(items)[rows].T, -1, 1)
         return scores
 
     def reasons(
-        self, users: Sequence[Interest], rows: NDArray[np.int64], items: Catalogue
+        self, read: Sequence[_Folded], rows: NDArray[np.int64], items: Catalogue
     ) -> list[list[Reason | None]]:
         table = self._table.read(items)
         return [
-            self._reasons(user, own, items, table)
-            for user, own in zip(users, rows.tolist(), strict=True)
+            self._reasons(one, own, items, table)
+            for one, own in zip(read, rows.tolist(), strict=True)
         ]
 
     def _reasons(
-        self, user: Interest, rows: list[int], items: Catalogue, table: NDArray[np.float32]
+        self, one: _Folded, rows: list[int], items: Catalogue, table: NDArray[np.float32]
     ) -> list[Reason | None]:
-        _, liked, shares = self._fold_in(user, items, table)
+        _, liked, shares = one
         if not liked:
             return [None for _ in rows]
         # The score is the sum of what each liked item adds: y' A^-1 c y.
@@ -67,23 +82,20 @@ class Collaborative(Source):
             for row, own, place in zip(rows, added, best, strict=True)
         ]
 
-    def _fold_in(
-        self, user: Interest, items: Catalogue, table: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], list[int], NDArray[np.float32]]:
-        """The user's factor [factors]; rows of the liked items, and what each adds [liked,
-        factors]."""
+    def _fold_in(self, user: Interest, items: Catalogue, table: NDArray[np.float32]) -> _Folded:
         liked: dict[int, float] = {}
         for event in reversed(user.events):
             row = items.row(event.item)
             if event.value > 0 and row is not None and row not in liked:
                 liked[row] = 1 + (self._alpha - 1) * FADE ** len(liked)
         if not liked:
-            return np.zeros(table.shape[1], np.float32), [], np.zeros((0, 0), np.float32)
+            none = np.zeros((0, 0), np.float32)
+            return _Folded(np.zeros(table.shape[1], np.float32), [], none)
         own = table[list(liked)]
         confidence = np.array(list(liked.values()), np.float32)
         system = self._base + (own.T * (confidence - 1)) @ own
         shares = np.linalg.solve(system, (own.T * confidence)).T.astype(np.float32)
-        return shares.sum(0), list(liked), shares
+        return _Folded(shares.sum(0), list(liked), shares)
 
     def _like(self, row: int, items: Catalogue) -> Reason:
         title = items.items[row].title

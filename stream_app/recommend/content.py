@@ -12,7 +12,7 @@ from stream_app.interests.record import KINDS, Event, Interest
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.evidence import evidence
 from stream_app.recommend.index import Index
-from stream_app.recommend.likes import Likes, calm, read
+from stream_app.recommend.likes import Likes, calm, likes
 from stream_app.recommend.source import ALL, Rows, Source
 
 _WORDS = {
@@ -47,43 +47,43 @@ class Content(Source):
         self._index = Index()
         self._topics = {hash16(topic): names for topic, names in topics.items()}
 
+    def read(self, users: Sequence[Interest], items: Catalogue) -> list[Likes]:
+        return [likes(user, items, self._half_life) for user in users]
+
     def score(
-        self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
+        self, read: Sequence[Likes], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
         vectors = items.vectors[rows]
-        likes = self._read(users, items)
-        scores: NDArray[np.float32] = np.stack([one.interest for one in likes]) @ vectors.T
+        scores: NDArray[np.float32] = np.stack([one.interest for one in read]) @ vectors.T
         scores = calm(scores)
-        for own, one in zip(scores, likes, strict=True):
+        for own, one in zip(scores, read, strict=True):
             liked = _nearest(one.liked[:LATEST], vectors, items)
             disliked = _nearest(one.disliked[:LATEST], vectors, items)
             own += liked - np.maximum(disliked - liked, 0)
         return np.clip(scores / 2, -1, 1)
 
     def candidates(
-        self, users: Sequence[Interest], items: Catalogue, count: int
+        self, read: Sequence[Likes], items: Catalogue, count: int
     ) -> list[NDArray[np.int64]]:
         self._index.follow(items)
-        likes = self._read(users, items)
-        near = self._index.nearest(np.stack([one.interest for one in likes]), count)
-        rows = [row for one in likes for row in one.liked[:LATEST]]
+        near = self._index.nearest(np.stack([one.interest for one in read]), count)
+        rows = [row for one in read for row in one.liked[:LATEST]]
         alike = self._index.nearest(items.vectors[rows], count // LATEST)
-        ends = np.cumsum([len(one.liked[:LATEST]) for one in likes])
+        ends = np.cumsum([len(one.liked[:LATEST]) for one in read])
         own = np.split(alike, ends[:-1])
         return [np.concatenate([a, b.ravel()]) for a, b in zip(near, own, strict=True)]
 
     def interests(self, users: Sequence[Interest], items: Catalogue) -> NDArray[np.float32]:
         """Each user's interest in the space of the items [users, dimensions], of any length."""
-        return np.stack([one.interest for one in self._read(users, items)])
+        return np.stack([one.interest for one in self.read(users, items)])
 
     def reasons(
-        self, users: Sequence[Interest], rows: NDArray[np.int64], items: Catalogue
+        self, read: Sequence[Likes], rows: NDArray[np.int64], items: Catalogue
     ) -> list[list[Reason | None]]:
-        likes = self._read(users, items)
-        best, liked, written = evidence(users, likes, rows, items, LATEST)
+        best, liked, written = evidence(read, rows, items, LATEST)
         reasons: list[list[Reason | None]] = []
         for one, places, like, own in zip(
-            likes, best.tolist(), liked.tolist(), written.tolist(), strict=True
+            read, best.tolist(), liked.tolist(), written.tolist(), strict=True
         ):
             told = {n: self._like(one.events[n], items) for n in {*compress(places, like)}}
             reasons.append([
@@ -91,9 +91,6 @@ class Content(Source):
                 for place, liked, wrote in zip(places, like, own, strict=True)
             ])  # fmt: skip
         return reasons
-
-    def _read(self, users: Sequence[Interest], items: Catalogue) -> list[Likes]:
-        return [read(user, items, self._half_life) for user in users]
 
     def _like(self, event: Event, items: Catalogue) -> Reason:
         title = items.items[items.row(event.item) or 0].title

@@ -8,7 +8,6 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.likes import Likes, calm
 
@@ -29,7 +28,6 @@ class Evidence(NamedTuple):
 
 
 def evidence(
-    users: Sequence[Interest],
     read: Sequence[Likes],
     rows: NDArray[np.int64],
     items: Catalogue,
@@ -37,7 +35,7 @@ def evidence(
 ) -> Evidence:
     """`read`: the users' likes; `rows` [users, list]; `latest`: liked items that the score holds
     an item against."""
-    everyone, listed = np.arange(len(users))[:, None], np.arange(rows.shape[1])
+    everyone, listed = np.arange(len(read))[:, None], np.arange(rows.shape[1])
     targets = items.vectors[rows]
     lengths = [len(one.rows) for one in read]
     known = _padded(np.fromiter(chain(*(one.rows for one in read)), np.int64), lengths)
@@ -51,7 +49,7 @@ def evidence(
     best = strength.argmax(1)
     strong = strength.max(1) > 0
 
-    written = np.stack([user.vector for user in users])
+    written = np.stack([one.written for one in read])
     interest = np.stack([one.interest for one in read])
     product, own = np.moveaxis(targets @ np.stack([interest, written], 2), 2, 0)
     score = calm(product)

@@ -11,7 +11,7 @@ from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.neighbours import unpack
 from stream_app.recommend.policy import Policy, Rules
-from stream_app.recommend.source import ALL, Rows, Source
+from stream_app.recommend.source import ALL, Read, Rows, Source
 
 WEIGHTS: Mapping[str, float] = {
     "content": 0.35, "neighbours": 0.35, "popularity": 0.2, "quality": 0.1,
@@ -69,37 +69,57 @@ class Hybrid:
         self.refresh()
         if not len(items) or not users:
             return [Ranked() for _ in users]
+        read = self._read(users, items)
         if len(items) <= WHOLE:
             rows = np.broadcast_to(np.arange(len(items)), (len(users), len(items)))
-            return self._lists(users, rows, self.scores(users, items), items)
-        proposed = [source.candidates(users, items, PROPOSED) for source in self.sources]
+            return self._lists(users, read, rows, self._score(read, items), items)
+        proposed = [
+            source.candidates(own, items, PROPOSED)
+            for source, own in zip(self.sources, read, strict=True)
+        ]
         offers = [np.unique(np.concatenate(found)) for found in zip(*proposed, strict=True)]
-        ranked = self._offered(users, offers, items)
+        ranked = self._offered(users, read, offers, items)
         longest = self._policy.longest(items)
         for place, user in enumerate(users):
             if len(ranked[place].items) < longest:
                 # Policy took too much of what is best; there is more.
                 more = np.union1d(offers[place], self._policy.open(items))
-                (ranked[place],) = self._offered([user], [more], items)
+                (ranked[place],) = self._offered([user], _of(read, place), [more], items)
         return ranked
 
     def _offered(
-        self, users: Sequence[Interest], offers: Sequence[NDArray[np.int64]], items: Catalogue
+        self,
+        users: Sequence[Interest],
+        read: Sequence[Read],
+        offers: Sequence[NDArray[np.int64]],
+        items: Catalogue,
     ) -> list[Ranked]:
         """The lists out of rows of each user's own."""
         columns = max(map(len, offers))
         rows = np.full((len(users), columns), -1)
         scores = np.zeros((len(self.sources), len(users), columns), np.float32)
-        for place, (user, own) in enumerate(zip(users, offers, strict=True)):
+        for place, own in enumerate(offers):
             rows[place, : len(own)] = own
-            scores[:, place, : len(own)] = self.scores([user], items, own)[:, 0]
-        return self._lists(users, rows, scores, items)
+            scores[:, place, : len(own)] = self._score(_of(read, place), items, own)[:, 0]
+        return self._lists(users, read, rows, scores, items)
 
     def scores(
         self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
         """What each source says, [sources, users, rows]."""
-        return np.stack([source.score(users, items, rows) for source in self.sources])
+        return self._score(self._read(users, items), items, rows)
+
+    def _read(self, users: Sequence[Interest], items: Catalogue) -> list[Read]:
+        """What each source has read of the users."""
+        return [source.read(users, items) for source in self.sources]
+
+    def _score(
+        self, read: Sequence[Read], items: Catalogue, rows: Rows = ALL
+    ) -> NDArray[np.float32]:
+        """[sources, users, rows]"""
+        return np.stack([
+            source.score(own, items, rows) for source, own in zip(self.sources, read, strict=True)
+        ])  # fmt: skip
 
     def totals(
         self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
@@ -111,6 +131,7 @@ class Hybrid:
     def _lists(
         self,
         users: Sequence[Interest],
+        read: Sequence[Read],
         rows: NDArray[np.int64],
         scores: NDArray[np.float32],
         items: Catalogue,
@@ -126,7 +147,7 @@ class Hybrid:
         ])  # fmt: skip
         everyone = np.arange(len(users))[:, None]
         chosen = np.where(places < 0, -1, rows[everyone, places])
-        explained = self._explain(users, chosen, scores[:, everyone, places], items)
+        explained = self._explain(read, chosen, scores[:, everyone, places], items)
         return [
             Ranked(own, choice.removed, choice.withheld)
             for own, choice in zip(explained, choices, strict=True)
@@ -134,13 +155,15 @@ class Hybrid:
 
     def _explain(
         self,
-        users: Sequence[Interest],
+        read: Sequence[Read],
         rows: NDArray[np.int64],
         scores: NDArray[np.float32],
         items: Catalogue,
     ) -> list[list[Recommendation]]:
         """`rows` [users, list], −1 where a list is shorter; `scores` [sources, users, list]."""
-        reasons = [source.reasons(users, rows, items) for source in self.sources]
+        reasons = [
+            source.reasons(own, rows, items) for source, own in zip(self.sources, read, strict=True)
+        ]
         shown = scores.astype(np.float64).round(6)
         totals = np.tensordot(np.array(self._shares), shown, 1).round(6).tolist()
         explained = []
@@ -163,3 +186,8 @@ class Hybrid:
         parts = list(map(Part, self._names, scores, self._shares))
         given = [reason for reason in why if reason is not None]
         return Recommendation(item.item_id, item.title, total, parts, given)
+
+
+def _of(read: Sequence[Read], place: int) -> list[Read]:
+    """What each source has read of one user."""
+    return [own[place : place + 1] for own in read]

@@ -21,14 +21,16 @@ class Likes(NamedTuple):
     """The events' items."""
     weights: NDArray[np.float32]
     """The events' signed weights, decayed to the newest event."""
+    written: NDArray[np.float32]
+    """The record's vector [dimensions]."""
     interest: NDArray[np.float32]
-    """The record's vector plus those of the items, each with its weight [dimensions]."""
+    """That plus those of the items, each with its weight [dimensions]."""
     liked: list[int]
     disliked: list[int]
     """Rows by the newest event for each, newest first."""
 
 
-def read(user: Interest, items: Catalogue, half_life: float) -> Likes:
+def likes(user: Interest, items: Catalogue, half_life: float) -> Likes:
     """`half_life` in seconds. Vectors of items are looked up now, not stored, so that the record
     does not depend on when an item came into the catalogue."""
     events: list[Event] = []
@@ -45,7 +47,7 @@ def read(user: Interest, items: Catalogue, half_life: float) -> Likes:
     times = np.array([event.time for event in events])
     weights = values * np.exp2((times - user.clock) / half_life).astype(np.float32)
     return Likes(
-        events, rows, weights, user.vector + weights @ items.vectors[rows],
+        events, rows, weights, user.vector, user.vector + weights @ items.vectors[rows],
         [row for row, value in newest.items() if value > 0],
         [row for row, value in newest.items() if value < 0],
     )  # fmt: skip

@@ -15,6 +15,7 @@ import base64
 import struct
 from collections.abc import Mapping, Sequence
 from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +124,18 @@ class _Pairs:
         self._others[place], self._weights[place] = other, weight
 
 
+class _Own(NamedTuple):
+    """One of a user's items."""
+
+    say: float
+    number: int
+    item: int
+    """Hash."""
+
+
+_Recent = list[_Own]
+
+
 class Neighbours(Source):
     """Weights of pairs, read both ways."""
 
@@ -155,41 +168,42 @@ class Neighbours(Source):
         before.replace(others, weights)
         self._mass[item] = float(weights.sum())
 
+    def read(self, users: Sequence[Interest], items: Catalogue) -> list[_Recent]:
+        return [self._recent(user) for user in users]
+
     def score(
-        self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
+        self, read: Sequence[_Recent], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
-        scores = np.zeros((len(users), len(items)), np.float32)
-        owners, found, sums = self._sums(users, items)
+        scores = np.zeros((len(read), len(items)), np.float32)
+        owners, found, sums = self._sums(read, items)
         scores[owners, found] = np.log1p(sums / LEAST) / np.log1p(MOST / LEAST)
         return np.minimum(scores[:, rows], np.float32(1))
 
     def candidates(
-        self, users: Sequence[Interest], items: Catalogue, count: int
+        self, read: Sequence[_Recent], items: Catalogue, count: int
     ) -> list[NDArray[np.int64]]:
-        owners, found, sums = self._sums(users, items)
-        ends = np.searchsorted(owners, np.arange(1, len(users)))
+        owners, found, sums = self._sums(read, items)
+        ends = np.searchsorted(owners, np.arange(1, len(read)))
         return [
             own[top(of_own, count)]
             for own, of_own in zip(np.split(found, ends), np.split(sums, ends), strict=True)
         ]
 
     def reasons(
-        self, users: Sequence[Interest], rows: NDArray[np.int64], items: Catalogue
+        self, read: Sequence[_Recent], rows: NDArray[np.int64], items: Catalogue
     ) -> list[list[Reason | None]]:
         self._follow(items)
-        recents = [
-            [own for own in self._recent(user) if items.row(own[2]) is not None] for user in users
-        ]
+        recents = [[own for own in recent if items.row(own.item) is not None] for recent in read]
         others, weights, origins = self._pairs([own for recent in recents for own in recent])
         lengths = [len(recent) for recent in recents]
-        owner = np.repeat(np.arange(len(users)), lengths)
+        owner = np.repeat(np.arange(len(read)), lengths)
         place = np.concatenate([np.arange(length) for length in lengths])
         # A pair counts where its other item is in its user's list.
         listed, places = np.unique(rows, return_inverse=True)
         known = [self._numbers.get(item, -1) for item in items.hashes[listed].tolist()]
         numbers = np.where(rows < 0, -1, np.array(known)[places].reshape(rows.shape))
         met = len(self._numbers) + 1
-        wanted = (np.arange(len(users))[:, None] * met + numbers).ravel()
+        wanted = (np.arange(len(read))[:, None] * met + numbers).ravel()
         order = np.argsort(wanted)
         asked = owner[origins] * met + others
         found = order[np.minimum(np.searchsorted(wanted, asked, sorter=order), wanted.size - 1)]
@@ -201,18 +215,17 @@ class Neighbours(Source):
         enough, strongest = pulls.sum(2) >= MIN_WEIGHT, pulls.argmax(2)
         reasons = []
         for recent, holds, best in zip(recents, enough.tolist(), strongest.tolist(), strict=True):
-            told = {k: self._reason(recent[k][2], items) for k in {*compress(best, holds)}}
+            told = {k: self._reason(recent[k].item, items) for k in {*compress(best, holds)}}
             reasons.append([told[k] if held else None for held, k in zip(holds, best, strict=True)])
         return reasons
 
     def _sums(
-        self, users: Sequence[Interest], items: Catalogue
+        self, read: Sequence[_Recent], items: Catalogue
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
         """Places of users, ascending; rows with a pair, and the sum of each."""
         self._follow(items)
-        recents = [self._recent(user) for user in users]
-        others, weights, origins = self._pairs([own for recent in recents for own in recent])
-        owner = np.repeat(np.arange(len(users)), [len(recent) for recent in recents])
+        others, weights, origins = self._pairs([own for recent in read for own in recent])
+        owner = np.repeat(np.arange(len(read)), [len(recent) for recent in read])
         met = max(len(self._numbers), 1)
         cells, places = np.unique(owner[origins] * met + others, return_inverse=True)
         sums = np.bincount(places, weights, len(cells)).astype(np.float32)
@@ -224,24 +237,22 @@ class Neighbours(Source):
         return owners[there], rows[there], sums[there]
 
     def _pairs(
-        self, recent: Sequence[tuple[float, int, int]]
+        self, recent: Sequence[_Own]
     ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
         """All pairs of recent items: the other's number, the weight, the place in `recent`."""
         if not recent:
             return np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int64)
         sides = [
-            pairs
-            for _, number, _ in recent
-            for pairs in (self._before[number], self._after[number])
+            pairs for own in recent for pairs in (self._before[own.number], self._after[own.number])
         ]
         others = np.concatenate([pairs.others for pairs in sides])
         weights = np.concatenate([pairs.weights for pairs in sides])
         origins = np.repeat(np.arange(len(sides)) // 2, [len(pairs.others) for pairs in sides])
-        says = np.array([say for say, _, _ in recent], np.float32)
+        says = np.array([own.say for own in recent], np.float32)
         return others, weights * says[origins], origins
 
-    def _recent(self, user: Interest) -> list[tuple[float, int, int]]:
-        """Say, number and hash of the newest items, each once; one complained of last has none,
+    def _recent(self, user: Interest) -> _Recent:
+        """The newest items, each once; one complained of last has none,
         a praised one more than one looked at."""
         values: dict[int, float] = {}
         complained = set()
@@ -251,7 +262,7 @@ class Neighbours(Source):
             elif event.item not in complained and (event.item in values or len(values) < WINDOW):
                 values[event.item] = max(event.value, values.get(event.item, 0.0))
         return [
-            (RECENT**step * (LOOK + (1 - LOOK) * min(value, 1.0)), number, item)
+            _Own(RECENT**step * (LOOK + (1 - LOOK) * min(value, 1.0)), number, item)
             for step, (item, value) in enumerate(values.items())
             if (number := self._numbers.get(item)) is not None
         ]

@@ -1,17 +1,15 @@
 """What everybody wants lately: the baseline that is hard to beat."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas import Reason, Trend
 from stream_app.identity import hash64
-from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.column import Column
-from stream_app.recommend.source import ALL, Rows, Source, said, top
+from stream_app.recommend.source import ALL, Read, Rows, Source, said, top
 
 MIN_SHARE = 0.25
 """Of the most popular item's score, under which popularity is no reason."""
@@ -38,19 +36,15 @@ class Popularity(Source):
             level = math.log2(trend.popularity) + trend.time / self._half_life
             self._column[hash64(trend.subject.removeprefix("item:"))] = level
 
-    def score(
-        self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
-    ) -> NDArray[np.float32]:
+    def score(self, read: Read, items: Catalogue, rows: Rows = ALL) -> NDArray[np.float32]:
         scores = self._scores(items)[rows]
-        return np.broadcast_to(scores, (len(users), len(scores)))
+        return np.broadcast_to(scores, (len(read), len(scores)))
 
-    def candidates(
-        self, users: Sequence[Interest], items: Catalogue, count: int
-    ) -> list[NDArray[np.int64]]:
-        return [top(self._scores(items), count)] * len(users)
+    def candidates(self, read: Read, items: Catalogue, count: int) -> list[NDArray[np.int64]]:
+        return [top(self._scores(items), count)] * len(read)
 
     def reasons(
-        self, users: Sequence[Interest], rows: NDArray[np.int64], items: Catalogue
+        self, read: Read, rows: NDArray[np.int64], items: Catalogue
     ) -> list[list[Reason | None]]:
         popular = Reason(self.name, "popular these days", "近期热门")
         return said(self._scores(items)[rows] >= MIN_SHARE, popular)

@@ -1,16 +1,13 @@
 """What reviews say of an item, whoever reads it."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas import Reason, Trend
 from stream_app.identity import hash64
-from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.column import Column
-from stream_app.recommend.source import ALL, Rows, Source, said
+from stream_app.recommend.source import ALL, Read, Rows, Source, said
 
 PRIOR = 5.0
 """Reviews of no opinion that every item starts with: few real ones say little."""
@@ -31,21 +28,17 @@ class Quality(Source):
         self._opinion[item] = trend.opinion
         self._count[item] = trend.opinions
 
-    def score(
-        self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
-    ) -> NDArray[np.float32]:
+    def score(self, read: Read, items: Catalogue, rows: Rows = ALL) -> NDArray[np.float32]:
         opinion, count = self._opinion.read(items)[rows], self._count.read(items)[rows]
         scores = (opinion * count / (count + PRIOR)).astype(np.float32)
-        return np.broadcast_to(scores, (len(users), len(scores)))
+        return np.broadcast_to(scores, (len(read), len(scores)))
 
-    def candidates(
-        self, users: Sequence[Interest], items: Catalogue, count: int
-    ) -> list[NDArray[np.int64]]:
+    def candidates(self, read: Read, items: Catalogue, count: int) -> list[NDArray[np.int64]]:
         # What is praised by all is not yet for anybody: it ranks what other sources propose.
-        return [np.empty(0, np.int64) for _ in users]
+        return [np.empty(0, np.int64) for _ in read]
 
     def reasons(
-        self, users: Sequence[Interest], rows: NDArray[np.int64], items: Catalogue
+        self, read: Read, rows: NDArray[np.int64], items: Catalogue
     ) -> list[list[Reason | None]]:
         praised = Reason(self.name, "its reviews praise it", "评论多为称赞")
         opinion, count = self._opinion.read(items)[rows], self._count.read(items)[rows]

@@ -52,27 +52,29 @@ class Sequential(Source):
         self._table = Table(trained.items, trained.own, trained.project, added=True)
         self._scale = trained.config.scale
 
+    def read(self, users: Sequence[Interest], items: Catalogue) -> list[list[_Known]]:
+        return [_known(user, items) for user in users]
+
     def score(
-        self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
+        self, read: Sequence[list[_Known]], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
         table = self._table.read(items)
-        asked = self._ask([_known(user, items) for user in users], table)
+        asked = self._ask(read, table)
         scores: NDArray[np.float32] = np.clip(asked @ table[rows].T / self._scale, -1, 1)
         return scores
 
     def reasons(
-        self, users: Sequence[Interest], rows: NDArray[np.int64], items: Catalogue
+        self, read: Sequence[list[_Known]], rows: NDArray[np.int64], items: Catalogue
     ) -> list[list[Reason | None]]:
         table = self._table.read(items)
         return [
-            self._reasons(user, own, items, table)
-            for user, own in zip(users, rows.tolist(), strict=True)
+            self._reasons(events, own, items, table)
+            for events, own in zip(read, rows.tolist(), strict=True)
         ]
 
     def _reasons(
-        self, user: Interest, rows: list[int], items: Catalogue, table: NDArray[np.float32]
+        self, events: list[_Known], rows: list[int], items: Catalogue, table: NDArray[np.float32]
     ) -> list[Reason | None]:
-        events = _known(user, items)
         last = list(range(max(0, len(events) - LATEST), len(events)))
         if not last:
             return [None for _ in rows]

@@ -1,7 +1,7 @@
 """The contract of all sources of recommendations."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +10,18 @@ from schemas import Reason, Trend
 from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
 
+Read = Sequence[Any]
+"""What a source has read of each user."""
 Rows = NDArray[np.int64] | slice
 """Rows of the catalogue."""
 ALL = slice(None)
 
 
 class Source(Protocol):
-    """Scores users against items, and says why. One thread calls it."""
+    """Reads users, scores them against items, and says why. One thread calls it.
+
+    What was read holds until a record, the catalogue or a trend changes.
+    """
 
     @property
     def name(self) -> str: ...
@@ -25,20 +30,20 @@ class Source(Protocol):
         """Take the newest trend of an item."""
         return None
 
-    def score(
-        self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
-    ) -> NDArray[np.float32]:
+    def read(self, users: Sequence[Interest], items: Catalogue) -> Read:
+        """What it needs of each user: read once, for scores and reasons."""
+        return users
+
+    def score(self, read: Read, items: Catalogue, rows: Rows = ALL) -> NDArray[np.float32]:
         """Scores [users, rows] in −1…1; 0 where the source knows nothing."""
         ...
 
-    def candidates(
-        self, users: Sequence[Interest], items: Catalogue, count: int
-    ) -> list[NDArray[np.int64]]:
+    def candidates(self, read: Read, items: Catalogue, count: int) -> list[NDArray[np.int64]]:
         """For each user rows that score high here, about `count`, in no order."""
-        return list(top(self.score(users, items), count))
+        return list(top(self.score(read, items), count))
 
     def reasons(
-        self, users: Sequence[Interest], rows: NDArray[np.int64], items: Catalogue
+        self, read: Read, rows: NDArray[np.int64], items: Catalogue
     ) -> list[list[Reason | None]]:
         """Why the item of each row is for the user, by evidence in the user's record or of the
         item itself. `rows` [users, list]; nobody reads what is said of −1, where a list is

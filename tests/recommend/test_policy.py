@@ -59,7 +59,7 @@ def test_a_disliked_item_pushes_its_neighbours_down() -> None:
     items, content = catalogue(), Content(1e6, {})
     liked = user(("view", "i0"), ("view", "i1"))
     disliked = user(("view", "i0"), ("view", "i1"), ("hide", "i2"))
-    before, after = content.score([liked, disliked], items)
+    before, after = content.score(content.read([liked, disliked], items), items)
     rows = [items.row(hash64(item)) for item in ("i2", "i4", "i6", "i8")]
     assert all(after[row] < before[row] for row in rows)
     assert "i2" not in ranked(disliked, count=12)
@@ -259,13 +259,13 @@ def test_a_list_that_no_item_can_fill_is_not_sought_in_all(
     own = {f"i{n}": Item(f"i{n}", "Own", seller="own") for n in range(400)}
     hybrid = Hybrid([Content(1e6, {})], policy.Rules(per_seller=2), 8)
     scored: list[int] = []
-    score = Hybrid.scores
+    score = Hybrid._score
 
-    def watched(self: Hybrid, users, items, rows):  # type: ignore[no-untyped-def]
+    def watched(self: Hybrid, read, items, rows):  # type: ignore[no-untyped-def]
         scored.append(len(rows))
-        return score(self, users, items, rows)
+        return score(self, read, items, rows)
 
-    monkeypatch.setattr(Hybrid, "scores", watched)
+    monkeypatch.setattr(Hybrid, "_score", watched)
     (found,) = hybrid.recommend([user(("view", "i0"))], shelf(**own))
     assert len(found.items) == 2
     assert scored == [20]
@@ -290,12 +290,23 @@ def test_a_reason_names_evidence_and_falls_with_it() -> None:
     content = Content(1e6, {})
     row = items.row(hash64("i4"))
     assert row is not None
-    reason = content.reasons([user(("purchase", "i0"))], np.array([[row]]), items)[0][0]
+    reason = content.reasons(
+        content.read([user(("purchase", "i0"))], items), np.array([[row]]), items
+    )[0][0]
     assert reason is not None
     assert "Item 0" in reason.en and "Item 0" in reason.zh
-    assert content.reasons([user(("purchase", "i1"))], np.array([[row]]), items)[0][0] is None
     assert (
-        content.reasons([user(("purchase", "i0"), ("hide", "i0"))], np.array([[row]]), items)[0][0]
+        content.reasons(content.read([user(("purchase", "i1"))], items), np.array([[row]]), items)[
+            0
+        ][0]
+        is None
+    )
+    assert (
+        content.reasons(
+            content.read([user(("purchase", "i0"), ("hide", "i0"))], items),
+            np.array([[row]]),
+            items,
+        )[0][0]
         is None
     )
 
@@ -305,7 +316,7 @@ def test_popularity_of_trends_decays() -> None:
     popularity = Popularity(half_life=100)
     for item, time in (("i1", 1000.0), ("i2", 900.0)):
         popularity.put(Trend(f"item:{item}", 0, 1, 0, 0, 0, 0, [], 4.0, time, []))
-    (scores,) = popularity.score([empty(DIMENSIONS)], items)
+    (scores,) = popularity.score(popularity.read([empty(DIMENSIONS)], items), items)
     one, two = items.row(hash64("i1")), items.row(hash64("i2"))
     assert scores[one] == pytest.approx(1)
     assert scores[two] == pytest.approx(np.log1p(2) / np.log1p(4))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checkerboard import DIMENSIONS, catalogue
+from numpy.typing import NDArray
 
 from schemas import Behaviour, Item, ItemVector, Trend
 from stream_app.identity import hash64
@@ -15,9 +16,10 @@ from stream_app.interests.update import Rules, apply_behaviour, pack
 from stream_app.recommend import bundle
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.neighbours import pack as pack_pairs
-from stream_app.recommend.source import Source
+from stream_app.recommend.source import Rows, Source
 from stream_app.recommend.sources import sources
 
+Scores = NDArray[np.float32]
 RECOMMENDER = Path(__file__).parent / "recommender"
 RULES = Rules({"view": 0.2, "purchase": 1.0, "hide": -1.0}, 1e6, frozenset({"purchase"}))
 NAMES = ("content", "neighbours", "popularity", "quality", "collaborative", "sequence")
@@ -51,6 +53,10 @@ def user(*events: tuple[str, str]) -> Interest:
     return interest
 
 
+def score(found: Source, users: list[Interest], items: Catalogue, *rows: Rows) -> Scores:
+    return found.score(found.read(users, items), items, *rows)
+
+
 USERS = [
     user(("purchase", "i0"), ("view", "i2")),
     user(("purchase", "i1"), ("purchase", "i3"), ("hide", "i4")),
@@ -62,24 +68,24 @@ USERS = [
 @pytest.mark.parametrize("name", NAMES)
 class TestContract:
     def test_scores_are_bounded_and_of_the_right_shape(self, name: str) -> None:
-        scores = source(name).score(USERS, catalogue())
+        scores = score(source(name), USERS, catalogue())
         assert scores.shape == (4, 12)
         assert scores.dtype == np.float32
         assert np.isfinite(scores).all() and np.abs(scores).max() <= 1
         assert np.abs(scores[0]).max() > 0
 
     def test_a_user_scores_alike_alone_and_in_company(self, name: str) -> None:
-        together = source(name).score(USERS, catalogue())
-        alone = [source(name).score([one], catalogue())[0] for one in USERS]
+        together = score(source(name), USERS, catalogue())
+        alone = [score(source(name), [one], catalogue())[0] for one in USERS]
         np.testing.assert_allclose(together, alone, atol=1e-6)
 
     def test_rows_are_a_part_of_all(self, name: str) -> None:
         rows = np.array([7, 2, 11])
-        whole, part = (source(name).score(USERS, catalogue(), *r) for r in ((), (rows,)))
+        whole, part = (score(source(name), USERS, catalogue(), *r) for r in ((), (rows,)))
         np.testing.assert_allclose(part, whole[:, rows], atol=1e-6)
 
     def test_of_a_stranger_nothing_is_known(self, name: str) -> None:
-        scores = source(name).score(USERS, catalogue())
+        scores = score(source(name), USERS, catalogue())
         if name in PERSONAL:
             assert not scores[2:].any()
         else:
@@ -87,8 +93,10 @@ class TestContract:
 
     def test_candidates_hold_the_best(self, name: str) -> None:
         found, items = source(name), catalogue()
-        scores = found.score(USERS, items)
-        for own, rows in zip(scores, found.candidates(USERS, items, 6), strict=True):
+        scores = score(found, USERS, items)
+        for own, rows in zip(
+            scores, found.candidates(found.read(USERS, items), items, 6), strict=True
+        ):
             assert ((rows >= 0) & (rows < len(items))).all()
             if name in PERSONAL and own.any():
                 assert own.argmax() in rows
@@ -98,8 +106,10 @@ class TestContract:
         rows = list(range(len(items)))
         given = 0
         for one in USERS:
-            before = found.score([one], items)[0]
-            for row, reason in enumerate(found.reasons([one], np.array([rows]), items)[0]):
+            before = score(found, [one], items)[0]
+            for row, reason in enumerate(
+                found.reasons(found.read([one], items), np.array([rows]), items)[0]
+            ):
                 if reason is None:
                     continue
                 given += 1
@@ -107,36 +117,36 @@ class TestContract:
                 title = re.search("“(.+)”", reason.en)
                 if name not in PERSONAL:
                     told = [t for t in trends() if t.subject != f"item:i{row}"]
-                    after = source(name, told).score([one], items)[0]
+                    after = score(source(name, told), [one], items)[0]
                 else:
                     assert title is not None and f"“{title[1]}”" in reason.zh
                     evidence = next(i for i in items.items if i.title == title[1])
                     kept = [e for e in one.events if e.item != hash64(evidence.item_id)]
                     assert len(kept) < len(one.events)
-                    after = found.score([replace(one, events=kept)], items)[0]
+                    after = score(found, [replace(one, events=kept)], items)[0]
                 assert after[row] < before[row]
         assert given
 
     def test_a_new_item_counts_at_once_and_a_removed_one_is_gone(self, name: str) -> None:
         found, items = source(name), catalogue()
-        found.score(USERS, items)
+        score(found, USERS, items)
         vector = items.vectors[items.row(hash64("i2")) or 0]
         items.put(ItemVector(Item("new", "New"), pack(vector), "m"))
         items.refresh()
-        scores = found.score(USERS, items)
+        scores = score(found, USERS, items)
         assert scores.shape == (4, 13)
         if name in ("content", "collaborative", "sequence"):
             assert scores[0, 12] != 0
         items.remove("i0")
         items.refresh()
-        after = found.score(USERS, items)
+        after = score(found, USERS, items)
         assert after.shape == (4, 12)
-        fresh = source(name).score(USERS, rebuilt(items))
+        fresh = score(source(name), USERS, rebuilt(items))
         np.testing.assert_allclose(after, fresh, atol=1e-6)
 
     def test_the_order_of_trends_does_not_matter(self, name: str) -> None:
-        one = source(name).score(USERS, catalogue())
-        other = source(name, trends()[::-1]).score(USERS, catalogue())
+        one = score(source(name), USERS, catalogue())
+        other = score(source(name, trends()[::-1]), USERS, catalogue())
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
@@ -151,6 +161,6 @@ def rebuilt(items: Catalogue) -> Catalogue:
 
 def test_users_of_one_colour_are_led_to_it() -> None:
     for name in ("content", "collaborative", "sequence"):
-        even, odd = source(name).score(USERS[:2], catalogue())
+        even, odd = score(source(name), USERS[:2], catalogue())
         assert even[6::2].mean() > even[7::2].mean(), name
         assert odd[7::2].mean() > odd[6::2].mean(), name
