@@ -251,6 +251,33 @@ def test_a_list_is_filled_though_all_candidates_are_sold_out(
     assert "unavailable" in found.withheld
 
 
+@pytest.mark.parametrize("whole", [4000, 0])
+def test_lists_made_together_are_those_made_alone(
+    monkeypatch: pytest.MonkeyPatch, whole: int
+) -> None:
+    """Of users who know much, little and nothing, with lists of different lengths."""
+    monkeypatch.setattr(hybrid_module, "WHOLE", whole)
+    monkeypatch.setattr(hybrid_module, "PROPOSED", 30)
+    own = {f"i{n}": Item(f"i{n}", f"Own {n}", seller="own") for n in range(390)}
+    rules = policy.Rules(per_seller=3, diversity=0.3, blocked=frozenset({"i391"}))
+    people = [
+        user(*((kind, f"i{n}") for n in range(380, 400) for kind in ("view", "purchase"))),
+        user(("view", "i3"), ("purchase", "i395"), ("hide", "i7")),
+        user(("purchase", "i1")),
+        empty(DIMENSIONS),
+    ]
+    hybrid = Hybrid([Content(1e6, {}), Popularity(1e6)], rules, 8)
+    items = shelf(400, **own)
+    together = hybrid.recommend(people, items)
+    alone = [hybrid.recommend([one], items)[0] for one in people]
+    assert len({len(found.items) for found in together}) > 1
+    for found, expected in zip(together, alone, strict=True):
+        assert [(i.item_id, i.reasons) for i in found.items] == [
+            (i.item_id, i.reasons) for i in expected.items
+        ]
+        assert (found.removed, found.withheld) == (expected.removed, expected.withheld)
+
+
 def test_a_list_that_no_item_can_fill_is_not_sought_in_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
