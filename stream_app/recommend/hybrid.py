@@ -19,6 +19,8 @@ WEIGHTS: Mapping[str, float] = {
 """Share of each source in the blend, where none was learnt from a log."""
 WHOLE = 4_000
 """Items up to which all are scored; of more, only what some source proposes."""
+CELLS = 2**18
+"""Users times items that are ranked at once; each takes about 100 bytes on the way."""
 PROPOSED = 100
 """Items that each source proposes for a user."""
 
@@ -69,10 +71,21 @@ class Hybrid:
         self.refresh()
         if not len(items) or not users:
             return [Ranked() for _ in users]
+        whole = len(items) <= WHOLE
+        make = self._of_all if whole else self._of_some
+        step = max(CELLS // (len(items) if whole else PROPOSED * len(self.sources)), 1)
+        parts = (users[at : at + step] for at in range(0, len(users), step))
+        return [ranked for part in parts for ranked in make(part, items)]
+
+    def _of_all(self, users: Sequence[Interest], items: Catalogue) -> list[Ranked]:
+        """The lists where every item is scored."""
         read = self._read(users, items)
-        if len(items) <= WHOLE:
-            rows = np.broadcast_to(np.arange(len(items)), (len(users), len(items)))
-            return self._lists(users, read, rows, self._score(read, items), items)
+        rows = np.broadcast_to(np.arange(len(items)), (len(users), len(items)))
+        return self._lists(users, read, rows, self._score(read, items), items)
+
+    def _of_some(self, users: Sequence[Interest], items: Catalogue) -> list[Ranked]:
+        """The lists out of what some source proposes."""
+        read = self._read(users, items)
         proposed = [
             source.candidates(own, items, PROPOSED)
             for source, own in zip(self.sources, read, strict=True)
