@@ -263,7 +263,7 @@ def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(
         page.keyboard.press("Home")
         page.locator("a.skip").focus()
         page.keyboard.press("Enter")
-        assert page.url.endswith("#main")
+        expect(page).to_have_url(re.compile("#main$"))
 
 
 def test_theme_and_language_are_chosen_and_kept(chromium: Browser, demo: Demo) -> None:
