@@ -24,8 +24,6 @@ _WORDS = {
     "review": ("that you praised", "你称赞过的"),
 }
 
-_WRITTEN = Reason("content", "close to what you praise in your reviews", "贴近你在评论中称赞的")
-
 LATEST = 5
 """Liked, and likewise disliked, items of the newest events that an item is held against."""
 
@@ -81,13 +79,16 @@ class Content(Source):
         self, read: Sequence[Likes], rows: NDArray[np.int64], items: Catalogue
     ) -> list[list[Reason | None]]:
         best, liked, written = evidence(read, rows, items, LATEST)
+        close = Reason(
+            self.name, "close to what you praise in your reviews", "贴近你在评论中称赞的"
+        )
         reasons: list[list[Reason | None]] = []
         for one, places, like, own in zip(
             read, best.tolist(), liked.tolist(), written.tolist(), strict=True
         ):
             told = {n: self._like(one.events[n], items) for n in {*compress(places, like)}}
             reasons.append([
-                told[place] if liked else _WRITTEN if wrote else None
+                told[place] if liked else close if wrote else None
                 for place, liked, wrote in zip(places, like, own, strict=True)
             ])  # fmt: skip
         return reasons

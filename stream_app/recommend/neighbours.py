@@ -136,6 +136,19 @@ class _Own(NamedTuple):
 _Recent = list[_Own]
 
 
+class _Met(NamedTuple):
+    """Pairs of recent items and others, each [pairs]."""
+
+    users: NDArray[np.int64]
+    """Places of the users, ascending."""
+    places: NDArray[np.int64]
+    """Of the recent item among the user's."""
+    others: NDArray[np.int32]
+    """Numbers."""
+    weights: NDArray[np.float32]
+    """What the pair weighs, times the say of the recent item."""
+
+
 class Neighbours(Source):
     """Weights of pairs, read both ways."""
 
@@ -194,10 +207,7 @@ class Neighbours(Source):
     ) -> list[list[Reason | None]]:
         self._follow(items)
         recents = [[own for own in recent if items.row(own.item) is not None] for recent in read]
-        others, weights, origins = self._pairs([own for recent in recents for own in recent])
-        lengths = [len(recent) for recent in recents]
-        owner = np.repeat(np.arange(len(read)), lengths)
-        place = np.concatenate([np.arange(length) for length in lengths])
+        pairs = self._pairs(recents)
         # A pair counts where its other item is in its user's list.
         listed, places = np.unique(rows, return_inverse=True)
         known = [self._numbers.get(item, -1) for item in items.hashes[listed].tolist()]
@@ -205,12 +215,12 @@ class Neighbours(Source):
         met = len(self._numbers) + 1
         wanted = (np.arange(len(read))[:, None] * met + numbers).ravel()
         order = np.argsort(wanted)
-        asked = owner[origins] * met + others
+        asked = pairs.users * met + pairs.others
         found = order[np.minimum(np.searchsorted(wanted, asked, sorter=order), wanted.size - 1)]
         hit = wanted[found] == asked
         # What each of the recent items adds to each item of the list.
-        cells = found[hit] * WINDOW + place[origins[hit]]
-        pulls = np.bincount(cells, weights[hit], wanted.size * WINDOW)
+        cells = found[hit] * WINDOW + pairs.places[hit]
+        pulls = np.bincount(cells, pairs.weights[hit], wanted.size * WINDOW)
         pulls = pulls.reshape(*rows.shape, WINDOW)
         enough, strongest = pulls.sum(2) >= MIN_WEIGHT, pulls.argmax(2)
         reasons = []
@@ -224,11 +234,10 @@ class Neighbours(Source):
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
         """Places of users, ascending; rows with a pair, and the sum of each."""
         self._follow(items)
-        others, weights, origins = self._pairs([own for recent in read for own in recent])
-        owner = np.repeat(np.arange(len(read)), [len(recent) for recent in read])
+        pairs = self._pairs(read)
         met = max(len(self._numbers), 1)
-        cells, places = np.unique(owner[origins] * met + others, return_inverse=True)
-        sums = np.bincount(places, weights, len(cells)).astype(np.float32)
+        cells, places = np.unique(pairs.users * met + pairs.others, return_inverse=True)
+        sums = np.bincount(places, pairs.weights, len(cells)).astype(np.float32)
         owners, numbers = np.divmod(cells, met)
         mass = np.array([self._mass[number] for number in numbers.tolist()], np.float32)
         sums /= np.sqrt(1 + mass)
@@ -236,24 +245,29 @@ class Neighbours(Source):
         there = (rows >= 0) & (sums > 0)
         return owners[there], rows[there], sums[there]
 
-    def _pairs(
-        self, recent: Sequence[_Own]
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
-        """All pairs of recent items: the other's number, the weight, the place in `recent`."""
-        if not recent:
-            return np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int64)
+    def _pairs(self, recents: Sequence[_Recent]) -> _Met:
+        """All pairs of the users' recent items."""
+        owns = [own for recent in recents for own in recent]
         sides = [
-            pairs for own in recent for pairs in (self._before[own.number], self._after[own.number])
+            pairs for own in owns for pairs in (self._before[own.number], self._after[own.number])
         ]
-        others = np.concatenate([pairs.others for pairs in sides])
-        weights = np.concatenate([pairs.weights for pairs in sides])
         origins = np.repeat(np.arange(len(sides)) // 2, [len(pairs.others) for pairs in sides])
-        says = np.array([own.say for own in recent], np.float32)
-        return others, weights * says[origins], origins
+        users = [user for user, recent in enumerate(recents) for _ in recent]
+        places = [place for recent in recents for place in range(len(recent))]
+        says = np.array([own.say for own in owns], np.float32)
+        # An empty array in front: of nobody's items there is nothing to concatenate.
+        others = np.concatenate([np.zeros(0, np.int32), *(pairs.others for pairs in sides)])
+        weights = np.concatenate([np.zeros(0, np.float32), *(pairs.weights for pairs in sides)])
+        return _Met(
+            np.array(users, np.int64)[origins],
+            np.array(places, np.int64)[origins],
+            others,
+            weights * says[origins],
+        )
 
     def _recent(self, user: Interest) -> _Recent:
-        """The newest items, each once; one complained of last has none,
-        a praised one more than one looked at."""
+        """The newest items, each once; one complained of last has no say, a praised one more than
+        one looked at."""
         values: dict[int, float] = {}
         complained = set()
         for event in reversed(user.events):

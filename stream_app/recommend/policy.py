@@ -88,7 +88,7 @@ class Policy:
         own = owners * most + known
         places = np.searchsorted(offers, own)
         offered = np.append(offers, -1)[places] == own
-        out.reshape(-1)[places[offered]] = rules[offered]
+        out.flat[places[offered]] = rules[offered]
         lists = vary(
             scores,
             there & (out == 0),

@@ -1,6 +1,6 @@
 """A list out of what may be shown: the best score less the likeness to what is chosen already
-(MMR, Carbonell and Goldstein 1998), within the caps of groups. For many users at once: a step a
-place in the list, whoever's list it is."""
+(MMR, Carbonell and Goldstein 1998), within the caps of groups. For many users at once: a step
+fills one place in all lists."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.recommend.catalogue import Catalogue
+from stream_app.recommend.source import top
 
 NEVER = np.float32(-np.inf)
 POOL = 10
 """Candidates looked at for each place in the list."""
-
 
 Likeness = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 """Cosines [users, pool] of everything in each user's pool and one place of it [users]."""
@@ -73,9 +73,7 @@ def vary(
 
 def _best(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     """Columns of the `count` highest of each row, best first, equal ones in their order."""
-    if count >= scores.shape[1]:
-        return np.argsort(-scores, axis=1, kind="stable")
-    best = np.sort(np.argpartition(scores, -count, axis=1)[:, -count:], axis=1)
+    best = np.sort(top(scores, count), axis=1)
     everyone = np.arange(len(scores))[:, None]
     return best[everyone, np.argsort(-scores[everyone, best], axis=1, kind="stable")]
 

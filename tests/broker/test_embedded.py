@@ -65,9 +65,9 @@ def test_check_tells_of_a_dead_broker() -> None:
 def test_it_dies_with_a_killed_parent(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     program = (
-        "import pathlib, time; from stream_app.broker.embedded import EmbeddedBroker\n"
+        "import pathlib, signal; from stream_app.broker.embedded import EmbeddedBroker\n"
         f"EmbeddedBroker({port}, pathlib.Path({str(tmp_path / 'log')!r})).start()\n"
-        "print('up', flush=True); time.sleep(600)"
+        "print('up', flush=True); signal.pause()"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None

@@ -4,9 +4,12 @@ import base64
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from schemas import Item, ItemVector
+from schemas import Item, ItemVector, Reason
+from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
+from stream_app.recommend.source import Rows, Source
 
 DIMENSIONS = 8
 
@@ -29,3 +32,18 @@ def catalogue(count: int = 12, order: Sequence[str] = ()) -> Catalogue:
         items.put(ItemVector(item, base64.b64encode(vector.astype("<f4")).decode(), "m"))
     items.refresh()
     return items
+
+
+def score(
+    source: Source, users: Sequence[Interest], items: Catalogue, *rows: Rows
+) -> NDArray[np.float32]:
+    """What a source says of users that it has just read [users, rows]."""
+    return source.score(source.read(users, items), items, *rows)
+
+
+def reasons(
+    source: Source, user: Interest, rows: Sequence[int], items: Catalogue
+) -> list[Reason | None]:
+    """Why the items of these rows are for a user."""
+    (found,) = source.reasons(source.read([user], items), np.array([rows]), items)
+    return found

@@ -4,7 +4,7 @@ import base64
 
 import numpy as np
 import pytest
-from checkerboard import catalogue
+from checkerboard import catalogue, reasons, score
 
 from schemas import Behaviour, Signal, Trend
 from stream_app.alerts.subject import (
@@ -86,16 +86,14 @@ def test_both_directions_count_and_recent_events_say_more() -> None:
     items, neighbours = catalogue(), Neighbours()
     neighbours.put(told("i1", i0=2.0, i2=2.0))
     neighbours.put(told("i0", i3=4.0))
-    (scores,) = neighbours.score(neighbours.read([viewer("i1", "i0")], items), items)
+    (scores,) = score(neighbours, [viewer("i1", "i0")], items)
     look = LOOK + (1 - LOOK) * 0.2
     one, zero = np.sqrt(1 + 4), np.sqrt(1 + 4)
     raw = said(scores)
     expected = [2.0 / one, 4.0, 2 * RECENT / zero, 2 * RECENT]
     assert raw[[1, 3, 0, 2]] == pytest.approx(np.array(expected) * look, rel=1e-4)
     assert not raw[4:].any()
-    why = neighbours.reasons(
-        neighbours.read([viewer("i1", "i0")], items), np.array([[3, 2, 5]]), items
-    )[0]
+    why = reasons(neighbours, viewer("i1", "i0"), [3, 2, 5], items)
     assert [reason and "Item 0" in reason.en for reason in why] == [True, False, None]
 
 
@@ -103,7 +101,7 @@ def test_what_goes_with_everything_counts_less() -> None:
     items, neighbours = catalogue(), Neighbours()
     neighbours.put(told("i1", i0=2.0, **{f"i{n}": 5.0 for n in range(4, 12)}))
     neighbours.put(told("i2", i0=2.0))
-    (scores,) = neighbours.score(neighbours.read([viewer("i0")], items), items)
+    (scores,) = score(neighbours, [viewer("i0")], items)
     assert scores[2] > scores[1] > 0
 
 
@@ -111,8 +109,8 @@ def test_a_newer_trend_replaces_the_older() -> None:
     items, neighbours = catalogue(), Neighbours()
     neighbours.put(told("i1", i0=2.0, i2=1.0))
     neighbours.put(told("i1", i0=MOST))
-    assert not neighbours.score(neighbours.read([viewer("i2")], items), items).any()
-    (scores,) = neighbours.score(neighbours.read([viewer("i0")], items), items)
+    assert not score(neighbours, [viewer("i2")], items).any()
+    (scores,) = score(neighbours, [viewer("i0")], items)
     assert scores[1] > 0.6
 
 
@@ -122,5 +120,5 @@ def test_of_many_followers_the_heaviest_are_kept() -> None:
         neighbours.put(told(f"f{number}", i0=1.0))
     neighbours.put(told("i1", i0=2.0))
     neighbours.put(told("i2", i0=0.5))
-    (scores,) = neighbours.score(neighbours.read([viewer("i0")], items), items)
+    (scores,) = score(neighbours, [viewer("i0")], items)
     assert scores[1] > 0 and not scores[2]

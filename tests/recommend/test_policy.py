@@ -5,7 +5,7 @@ from time import process_time
 
 import numpy as np
 import pytest
-from checkerboard import DIMENSIONS, catalogue
+from checkerboard import DIMENSIONS, catalogue, reasons, score
 from numpy.typing import NDArray
 
 import schemas
@@ -59,7 +59,7 @@ def test_a_disliked_item_pushes_its_neighbours_down() -> None:
     items, content = catalogue(), Content(1e6, {})
     liked = user(("view", "i0"), ("view", "i1"))
     disliked = user(("view", "i0"), ("view", "i1"), ("hide", "i2"))
-    before, after = content.score(content.read([liked, disliked], items), items)
+    before, after = score(content, [liked, disliked], items)
     rows = [items.row(hash64(item)) for item in ("i2", "i4", "i6", "i8")]
     assert all(after[row] < before[row] for row in rows)
     assert "i2" not in ranked(disliked, count=12)
@@ -317,25 +317,11 @@ def test_a_reason_names_evidence_and_falls_with_it() -> None:
     content = Content(1e6, {})
     row = items.row(hash64("i4"))
     assert row is not None
-    reason = content.reasons(
-        content.read([user(("purchase", "i0"))], items), np.array([[row]]), items
-    )[0][0]
+    reason = reasons(content, user(("purchase", "i0")), [row], items)[0]
     assert reason is not None
     assert "Item 0" in reason.en and "Item 0" in reason.zh
-    assert (
-        content.reasons(content.read([user(("purchase", "i1"))], items), np.array([[row]]), items)[
-            0
-        ][0]
-        is None
-    )
-    assert (
-        content.reasons(
-            content.read([user(("purchase", "i0"), ("hide", "i0"))], items),
-            np.array([[row]]),
-            items,
-        )[0][0]
-        is None
-    )
+    assert reasons(content, user(("purchase", "i1")), [row], items)[0] is None
+    assert reasons(content, user(("purchase", "i0"), ("hide", "i0")), [row], items)[0] is None
 
 
 def test_popularity_of_trends_decays() -> None:
@@ -343,7 +329,7 @@ def test_popularity_of_trends_decays() -> None:
     popularity = Popularity(half_life=100)
     for item, time in (("i1", 1000.0), ("i2", 900.0)):
         popularity.put(Trend(f"item:{item}", 0, 1, 0, 0, 0, 0, [], 4.0, time, []))
-    (scores,) = popularity.score(popularity.read([empty(DIMENSIONS)], items), items)
+    (scores,) = score(popularity, [empty(DIMENSIONS)], items)
     one, two = items.row(hash64("i1")), items.row(hash64("i2"))
     assert scores[one] == pytest.approx(1)
     assert scores[two] == pytest.approx(np.log1p(2) / np.log1p(4))

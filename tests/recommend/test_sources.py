@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checkerboard import DIMENSIONS, catalogue
-from numpy.typing import NDArray
+from checkerboard import DIMENSIONS, catalogue, reasons, score
 
 from schemas import Behaviour, Item, ItemVector, Trend
 from stream_app.identity import hash64
@@ -16,10 +15,9 @@ from stream_app.interests.update import Rules, apply_behaviour, pack
 from stream_app.recommend import bundle
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.neighbours import pack as pack_pairs
-from stream_app.recommend.source import Rows, Source
+from stream_app.recommend.source import Source
 from stream_app.recommend.sources import sources
 
-Scores = NDArray[np.float32]
 RECOMMENDER = Path(__file__).parent / "recommender"
 RULES = Rules({"view": 0.2, "purchase": 1.0, "hide": -1.0}, 1e6, frozenset({"purchase"}))
 NAMES = ("content", "neighbours", "popularity", "quality", "collaborative", "sequence")
@@ -51,10 +49,6 @@ def user(*events: tuple[str, str]) -> Interest:
         done = Behaviour("u", item, kind)  # type: ignore[arg-type]
         apply_behaviour(interest, done, "b", offset, 1e9 + offset * 60, RULES)
     return interest
-
-
-def score(found: Source, users: list[Interest], items: Catalogue, *rows: Rows) -> Scores:
-    return found.score(found.read(users, items), items, *rows)
 
 
 USERS = [
@@ -107,9 +101,7 @@ class TestContract:
         given = 0
         for one in USERS:
             before = score(found, [one], items)[0]
-            for row, reason in enumerate(
-                found.reasons(found.read([one], items), np.array([rows]), items)[0]
-            ):
+            for row, reason in enumerate(reasons(found, one, rows, items)):
                 if reason is None:
                     continue
                 given += 1
