@@ -95,7 +95,6 @@ def _header(view: View, theme: str) -> tuple[TextElement, TextElement]:
         dark.value = THEMES[name]
         for other, button in buttons.items():
             attribute(button, "aria-pressed", str(other == name).lower())
-        ui.run_javascript(f"document.cookie='theme={name};path=/;max-age={YEAR};samesite=strict'")
 
     with ui.element("div").classes("brand"):
         tag("h1", words("title"))
@@ -105,7 +104,10 @@ def _header(view: View, theme: str) -> tuple[TextElement, TextElement]:
     with attribute(ui.element("nav").classes("tools"), "aria-label", words("theme")):
         buttons: dict[str, ui.element] = {}
         for name, icon in ICONS.items():
-            button = ui.button(icon=icon, on_click=partial(paint, name)).props("flat round")
+            button = ui.button(icon=icon).props("flat round")
+            # Kept by the browser before the page is told: a reload right after finds it.
+            keep = f"document.cookie='theme={name};path=/;max-age={YEAR};samesite=strict'"
+            button.on("click", partial(paint, name), js_handler=f"() => {{{keep}; emit()}}")
             label = f"{words('theme')}: {words(f'theme_{name}')}"
             attribute(attribute(button, "aria-label", label), "title", label)
             buttons[name] = attribute(button, "aria-pressed", str(name == theme).lower())
