@@ -14,33 +14,46 @@ from models.providers import CPU, MOST_ROWS
 from models.runtime import Model, Outputs
 from models.tokens import Encoding
 
+CALL = 12
+"""What a call on a CPU costs besides its tokens, in tokens (`bench/calls.py`)."""
 
-def plan(lengths: Sequence[int], *, max_rows: int = 32, token_budget: int = 384) -> list[list[int]]:
-    """Rows sorted by length and cut into sub-batches of little padding.
 
-    A sub-batch ends where the length passes 1.2 times its first plus 3, or where one row more
-    would exceed `max_rows` or `token_budget` (rows times longest; one row always fits). The
-    budget's default keeps a layer's activations within a core's cache.
+def plan(
+    lengths: Sequence[int], *, max_rows: int = 32, token_budget: int = 256, call: int = CALL
+) -> list[list[int]]:
+    """Rows sorted by length and cut into the sub-batches that together cost least.
+
+    A sub-batch costs its rows times its longest, padding included, and `call`, all in tokens. It
+    has at most `max_rows`, and `token_budget` of rows times longest (one row always fits); the
+    budget's default keeps a layer's activations within a core's cache. The cut is exact: the
+    cheapest for the first n rows ends with some sub-batch after the cheapest for those before it
+    (dynamic programming).
     """
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    costs = np.zeros(len(order) + 1)
+    begins = [0]
+    sizes = np.arange(max_rows, 0, -1)
+    for end, row in enumerate(order, 1):
+        longest = max(lengths[row], 1)
+        most = max(1, min(end, max_rows, token_budget // longest))
+        cut = costs[end - most : end] + longest * sizes[-most:]
+        cheapest = int(cut.argmin())
+        costs[end] = cut[cheapest] + call
+        begins.append(end - most + cheapest)
     batches: list[list[int]] = []
-    current: list[int] = []
-    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if current and (
-            len(current) == max_rows
-            or lengths[row] > 1.2 * lengths[current[0]] + 3
-            or (len(current) + 1) * lengths[row] > token_budget
-        ):
-            batches.append(current)
-            current = []
-        current.append(row)
-    if current:
-        batches.append(current)
-    return batches
+    end = len(order)
+    while end:
+        batches.append(order[begins[end] : end])
+        end = begins[end]
+    return batches[::-1]
 
 
 def limits(provider: str) -> dict[str, int]:
-    """Of `plan` where a provider runs: a GPU wants large sub-batches, a core small ones."""
-    return {} if provider == CPU else {"max_rows": MOST_ROWS, "token_budget": 64 * MOST_ROWS}
+    """Of `plan` where a provider runs: a GPU wants large sub-batches, a core small ones. Those of a
+    GPU are a guess: none has been measured."""
+    if provider == CPU:
+        return {}
+    return {"max_rows": MOST_ROWS, "token_budget": 64 * MOST_ROWS, "call": 8 * MOST_ROWS}
 
 
 @dataclass(frozen=True, slots=True)

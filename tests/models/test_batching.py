@@ -1,5 +1,6 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -21,7 +22,32 @@ def test_every_row_once_and_within_bounds(lengths: list[int], rows: int, budget:
         longest = max(lengths[row] for row in batch)
         assert len(batch) <= rows
         assert len(batch) == 1 or len(batch) * longest <= budget
-        assert longest <= 1.2 * lengths[batch[0]] + 3
+
+
+@given(
+    st.lists(st.integers(1, 60), min_size=1, max_size=8), st.integers(1, 8), st.integers(1, 200),
+    st.integers(0, 40),
+)  # fmt: skip
+def test_no_other_cut_of_the_sorted_rows_costs_less(
+    lengths: list[int], rows: int, budget: int, call: int
+) -> None:
+    def cost(batches: list[list[int]]) -> int:
+        """Of lengths, shortest first."""
+        return sum(len(batch) * batch[-1] + call for batch in batches)
+
+    def allowed(batch: list[int]) -> bool:
+        return len(batch) == 1 or (len(batch) <= rows and len(batch) * batch[-1] <= budget)
+
+    own = plan(lengths, max_rows=rows, token_budget=budget, call=call)
+    ordered = sorted(lengths)
+    others = []
+    for count in range(len(ordered)):
+        for cuts in combinations(range(1, len(ordered)), count):
+            ends = [0, *cuts, len(ordered)]
+            cut = [ordered[begin:end] for begin, end in pairwise(ends)]
+            if all(map(allowed, cut)):
+                others.append(cost(cut))
+    assert cost([[lengths[row] for row in batch] for batch in own]) == min(others)
 
 
 @given(st.lists(st.integers(0, 9999), max_size=300), st.integers(8, 64))
