@@ -92,8 +92,8 @@ MUTATIONS = (
     ),
     Mutation(
         3, "the changelog is left out", "stream_app/delivery/outbox.py",
-        "        assert self._producer is not None\n        futures = [\n",
-        "        return [0 for _ in changes]\n        futures = [\n",
+        "        return await self._store([\n",
+        "        return [0 for _ in changes]\n        return await self._store([\n",
         "tests/kafka/test_ownership.py",
     ),
     Mutation(
