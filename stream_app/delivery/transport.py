@@ -45,7 +45,7 @@ from stream_app.settings import Settings
 from stream_app.topics import LARGE
 
 HELD = 4 * LARGE
-PAUSE = 0.02
+PAUSE = 0.05
 """Seconds after which a full inbox is looked at again."""
 
 
