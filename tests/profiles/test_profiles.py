@@ -1,8 +1,9 @@
 import re
-import time
+from functools import partial
 from pathlib import Path
 
 import pytest
+from spending import within
 
 from stream_app.demo.corpus import load as corpus
 from stream_app.profiles import Profile, ProfileError, load, shipped
@@ -76,11 +77,10 @@ def test_what_is_for_adults_or_recalled_is_not_for_the_shop() -> None:
     "piece", ["订单", "order ", "A-", "1", "1 ", "Z", " :#", "order: 1-", "AB12 "]
 )
 def test_masks_are_linear(profile: Profile, piece: str) -> None:
+    text = piece * (100_000 // len(piece))
     for rule in profile.masks:
         pattern = re.compile(rule.pattern, re.ASCII)
-        start = time.process_time()
-        list(pattern.finditer(piece * (100_000 // len(piece))))
-        assert time.process_time() - start < 1
+        within(1, partial(pattern.findall, text))
 
 
 @pytest.mark.parametrize(
