@@ -42,6 +42,13 @@ CUTS: dict[str, Plan] = {
 }
 
 
+def seconds(model: Model, batch: Sequence[Encoding]) -> float:
+    """CPU that one call takes."""
+    start = time.process_time()
+    model.infer(batch)
+    return time.process_time() - start
+
+
 def fit(model: Model, rounds: int) -> dict[str, Any]:
     """What a call and a token cost."""
     token = model.encode(["a"])[0][1]
@@ -49,12 +56,11 @@ def fit(model: Model, rounds: int) -> dict[str, Any]:
     least = dict.fromkeys(shapes, float("inf"))
     for _ in range(10 * rounds):
         for rows, width in shapes:
-            start = time.process_time()
-            model.infer([[token] * width] * rows)
-            least[rows, width] = min(least[rows, width], time.process_time() - start)
-    seconds = np.array([least[shape] for shape in shapes])
+            spent = seconds(model, [[token] * width] * rows)
+            least[rows, width] = min(least[rows, width], spent)
+    times = np.array([least[shape] for shape in shapes])
     sizes = np.array([[1.0, rows * width] for rows, width in shapes])
-    parts = sizes / seconds[:, None]
+    parts = sizes / times[:, None]
     (call, token_seconds), *_ = np.linalg.lstsq(parts, np.ones(len(shapes)), rcond=None)
     return {
         "call_us": 1e6 * call,
@@ -84,10 +90,7 @@ def windows(model: Model, rounds: int) -> list[dict[str, Any]]:
         for _ in range(rounds):
             for name, found in batches.items():
                 for place, batch in enumerate(found):
-                    start = time.process_time()
-                    model.infer(batch)
-                    spent = time.process_time() - start
-                    least[name][place] = min(least[name][place], spent)
+                    least[name][place] = min(least[name][place], seconds(model, batch))
         for name, found in batches.items():
             padded = sum(len(batch) * max(map(len, batch)) for batch in found)
             rows.append({

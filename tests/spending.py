@@ -9,8 +9,8 @@ PATIENCE = 60.0
 while."""
 
 
-def within(seconds: float, work: Callable[[], Any]) -> None:
-    """Fails when work takes more CPU than that every time, for `PATIENCE`."""
+def within(seconds: float, work: Callable[[], Any], what: str = "") -> None:
+    """Fails, and tells `what`, when work takes more CPU than that every time, for `PATIENCE`."""
     end = time.monotonic() + PATIENCE
     while True:
         start = time.process_time()
@@ -18,4 +18,4 @@ def within(seconds: float, work: Callable[[], Any]) -> None:
         spent = time.process_time() - start
         if spent < seconds:
             return
-        assert time.monotonic() < end, f"{spent:.3f} s of CPU, not within {seconds:g}"
+        assert time.monotonic() < end, f"{spent:.3f} s of CPU, not within {seconds:g}: {what}"

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaProducer
 
 from stream_app.delivery.dead import origin
-from stream_app.delivery.message import Record
-from stream_app.delivery.ownership import TOKEN
+from stream_app.delivery.message import Headers, Record
 from stream_app.identity import partition
 from stream_app.ops import metrics
 from stream_app.settings import Settings, security
@@ -22,25 +21,15 @@ MAX_BATCH = 256 * 1024
 by the default of 16 KiB what a processor leads to would take dozens of round trips."""
 
 
-class Change(NamedTuple):
-    """A table's record for its changelog."""
+class Entry(NamedTuple):
+    """A message for one partition."""
 
-    topic: str
-    """Full name."""
-    partition: int
-    key: bytes
-    value: bytes
-    token: int
-    """Its writer's; 0: none."""
-
-
-class _Entry(NamedTuple):
     topic: str
     """Full name."""
     partition: int
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes | None]]
+    headers: Headers
 
 
 class Outbox:
@@ -103,32 +92,25 @@ class Outbox:
             if record.topic == "dead-letters":
                 metrics.DEAD.labels(*origin(record)).inc()
             topic, number = full_name(self._settings, record.topic), self._partition(record.key)
-            entries.append(_Entry(topic, number, record.key, record.value, list(record.headers)))
-        await self._store(entries)
+            entries.append(Entry(topic, number, record.key, record.value, record.headers))
+        await self.append(entries)
 
-    async def append(self, changes: Sequence[Change]) -> list[int]:
-        """Send changelog records, wait until each is stored; their offsets. Raises KafkaError."""
-        return await self._store([
-            _Entry(*change[:4], headers=[(TOKEN, str(change.token).encode())])
-            for change in changes
-        ])  # fmt: skip
-
-    async def _store(self, entries: Sequence[_Entry]) -> list[int]:
-        """The offsets of what is sent, each partition's in the order given."""
+    async def append(self, entries: Sequence[Entry]) -> list[int]:
+        """Send all, wait until each is stored; their offsets, each partition's in the order given.
+        Raises KafkaError."""
         places: dict[tuple[str, int], list[int]] = defaultdict(list)
         for row, entry in enumerate(entries):
             places[entry.topic, entry.partition].append(row)
-        offsets = [0] * len(entries)
+        sent = await asyncio.gather(*(
+            self._append_to(*place, [entries[row] for row in rows])
+            for place, rows in places.items()
+        ))  # fmt: skip
+        offsets: dict[int, int] = {}
+        for rows, stored in zip(places.values(), sent, strict=True):
+            offsets.update(zip(rows, stored, strict=True))
+        return [offsets[row] for row in range(len(entries))]
 
-        async def store(topic: str, number: int, rows: list[int]) -> None:
-            stored = await self._append_to(topic, number, [entries[row] for row in rows])
-            for row, offset in zip(rows, stored, strict=True):
-                offsets[row] = offset
-
-        await asyncio.gather(*(store(*place, rows) for place, rows in places.items()))
-        return offsets
-
-    async def _append_to(self, topic: str, number: int, entries: Sequence[_Entry]) -> list[int]:
+    async def _append_to(self, topic: str, number: int, entries: Sequence[Entry]) -> list[int]:
         """One partition's. The batches are filled here: `send` makes a task's work and a future
         of each message, which costs twice the CPU."""
         assert self._producer is not None
@@ -139,7 +121,7 @@ class Outbox:
             for entry in entries[begin:]:
                 # The first always fits.
                 if batch.append(
-                    key=entry.key, value=entry.value, headers=entry.headers, timestamp=None
+                    key=entry.key, value=entry.value, headers=list(entry.headers), timestamp=None
                 ) is None:  # fmt: skip
                     break
             counts.append(batch.record_count())

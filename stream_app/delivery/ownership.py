@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 
 from aiokafka import ConsumerRecord, TopicPartition
 
+from stream_app.delivery.message import Headers
 from stream_app.delivery.reader import reader
 from stream_app.settings import Settings
 
@@ -33,6 +34,11 @@ class Superseded(RuntimeError):
 def token(headers: Iterable[tuple[str, bytes]]) -> int:
     """The token of a changelog record; 0 for records from before there were any."""
     return next((int(value) for name, value in headers if name == TOKEN), 0)
+
+
+def signed(token: int) -> Headers:
+    """Headers of a changelog record by the writer with this token."""
+    return ((TOKEN, str(token).encode()),)
 
 
 async def beyond(settings: Settings, first: Mapping[TopicPartition, int]) -> list[ConsumerRecord]:

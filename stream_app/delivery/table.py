@@ -15,9 +15,9 @@ import rocksdict
 from aiokafka import TopicPartition
 from faust.tables import Table
 
-from stream_app.delivery.message import State
-from stream_app.delivery.outbox import Change, Outbox
-from stream_app.delivery.ownership import OWNER, TOKEN, Superseded, beyond, token
+from stream_app.delivery.message import Headers, State
+from stream_app.delivery.outbox import Entry, Outbox
+from stream_app.delivery.ownership import OWNER, Superseded, beyond, signed, token
 from stream_app.delivery.store import Store
 from stream_app.settings import Settings
 
@@ -40,8 +40,8 @@ class _Claim(NamedTuple):
     key: bytes = OWNER
 
     @property
-    def headers(self) -> list[tuple[str, bytes]]:
-        return [(TOKEN, self.value)]
+    def headers(self) -> Headers:
+        return signed(int(self.value))
 
 
 class StateTable:
@@ -87,8 +87,10 @@ class StateTable:
             self._store.unclaimed.discard(partition)
             claim = newest + 1
             value = str(claim).encode()
-            change = Change(self._changelog(partition).topic, partition, OWNER, value, claim)
-            (place,) = await self._outbox.append([change])
+            topic = self._changelog(partition).topic
+            (place,) = await self._outbox.append(
+                [Entry(topic, partition, OWNER, value, signed(claim))]
+            )
             # What came before the claim counts, also if recovery ended without it.
             before = [r for r in await self._foreign(partition, [place]) if r.offset < place]
             if any(token(record.headers) >= claim for record in before):
@@ -102,7 +104,22 @@ class StateTable:
 
     async def store(self, states: Sequence[State]) -> None:
         """Write a batch; returns when changelog and disk have it. Raises Superseded, KafkaError."""
-        await self._append([self._change(*state) for state in states])
+        topic = self._table.changelog_topic_name
+        offsets = await self._outbox.append([
+            Entry(topic, partition, key, value, signed(self._owned.get(partition, 0)))
+            for partition, key, value in states
+        ])  # fmt: skip
+        batches: dict[int, Any] = defaultdict(lambda: rocksdict.WriteBatch(raw_mode=True))
+        places: dict[int, list[int]] = defaultdict(list)
+        for (partition, key, value), offset in zip(states, offsets, strict=True):
+            batches[partition].put(key, value)
+            places[partition].append(offset)
+        for partition, taken in places.items():
+            if partition in self._owned:
+                self._judge(await self._foreign(partition, taken))
+        for partition, batch in batches.items():
+            batch.put(self._store.offset_key, str(max(places[partition])).encode())
+            self._store.write(partition, batch)
 
     async def look(self) -> bool:
         """Whether something is doubtful, what others wrote while there was nothing to do here
@@ -137,24 +154,6 @@ class StateTable:
 
     def _changelog(self, partition: int) -> TopicPartition:
         return TopicPartition(self._table.changelog_topic_name, partition)
-
-    def _change(self, partition: int, key: bytes, value: bytes) -> Change:
-        topic = self._table.changelog_topic_name
-        return Change(topic, partition, key, value, self._owned.get(partition, 0))
-
-    async def _append(self, changes: Sequence[Change]) -> None:
-        offsets = await self._outbox.append(changes)
-        batches: dict[int, Any] = defaultdict(lambda: rocksdict.WriteBatch(raw_mode=True))
-        places: dict[int, list[int]] = defaultdict(list)
-        for change, offset in zip(changes, offsets, strict=True):
-            batches[change.partition].put(change.key, change.value)
-            places[change.partition].append(offset)
-        for partition, taken in places.items():
-            if partition in self._owned:
-                self._judge(await self._foreign(partition, taken))
-        for partition, batch in batches.items():
-            batch.put(self._store.offset_key, str(max(places[partition])).encode())
-            self._store.write(partition, batch)
 
     async def _foreign(self, partition: int, taken: list[int]) -> list[Any]:
         """What others have written since our last record, if there is a gap before ours."""

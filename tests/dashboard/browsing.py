@@ -1,8 +1,7 @@
 """What the tests of the page share."""
 
 import signal
-import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Demo(NamedTuple):
@@ -10,16 +9,6 @@ class Demo(NamedTuple):
 
     url: str
     broker: str
-
-
-def eventually(what: str, check: Any, seconds: float = 30.0) -> Any:
-    """The first true answer of `check`; fails after `seconds`."""
-    end = time.monotonic() + seconds
-    while True:
-        if found := check():
-            return found
-        assert time.monotonic() < end, f"not in {seconds:g} s: {what}"
-        time.sleep(0.05)
 
 
 def interruptible() -> None:

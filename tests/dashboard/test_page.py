@@ -20,10 +20,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 pytest.importorskip("playwright")
 
 from axe_playwright_python.sync_playwright import Axe
-from browsing import Demo, eventually, interruptible
+from browsing import Demo, interruptible
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from stream_app.broker.process import free_ports
+from stream_app.broker.process import await_ready, free_ports
 from stream_app.demo import corpus
 from stream_app.topics import LARGE
 
@@ -118,6 +118,12 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def shows(page: Page, name: str, value: int, seconds: float = 30.0) -> None:
+    """Wait until a figure is that."""
+    shown = page.locator(f"[data-figure={name}]")
+    expect(shown).to_have_text(f"{value:,}", timeout=1000 * seconds)
+
+
 def figure(page: Page, name: str) -> int:
     return int(page.locator(f"[data-figure={name}]").inner_text().replace(",", ""))
 
@@ -130,7 +136,7 @@ def test_numbers_on_the_page_are_those_of_the_topics(chromium: Browser, demo: De
     letters = stored(demo, "dead-letters")
     causes = Counter(dict(m.headers)["__connect.errors.exception.message"] for m in letters)
     with opened(chromium, demo) as page:
-        eventually("all reviews", lambda: figure(page, "analyses") == len(reviews))
+        shows(page, "analyses", len(reviews))
         assert {mood: figure(page, mood) for mood in moods} == moods
         assert figure(page, "alerts-open") == sum(
             a["kind"] != "surge_over" for a in alerts.values()
@@ -200,7 +206,7 @@ def test_a_review_travels_within_two_seconds(chromium: Browser, demo: Demo) -> N
         assert "[PHONE]" in box.inner_text() and "13800138000" not in page.content()
         for step in ("listed", "trended", "alerted"):
             expect(box.locator(f"[data-step={step}].done")).to_be_attached(timeout=10_000)
-        eventually("counted", lambda: figure(page, "analyses") == before + 1, FASTEST)
+        shows(page, "analyses", before + 1, FASTEST)
         # The page shows the writer now, and the alert.
         expect(page.get_by_label("User", exact=True)).to_have_value("u-visitor")
         review = json.loads(told.value)["id"]
@@ -211,14 +217,14 @@ def test_an_alert_is_acknowledged_by_keyboard_on_every_page(chromium: Browser, d
     with opened(chromium, demo) as page, opened(chromium, demo, language="zh") as other:
         alerts = {a["id"]: a["kind"] for a in values(demo, "alerts")}
         before = sum(kind != "surge_over" for kind in alerts.values())
-        eventually("all alerts", lambda: figure(page, "alerts-open") == before)
+        shows(page, "alerts-open", before)
         first = page.locator("[data-alert]").first
         alert = first.get_attribute("data-alert")
         first.get_by_role("button").focus()
         page.keyboard.press("Enter")
         for tab in (page, other):
             expect(tab.locator(f"[data-alert='{alert}']")).to_have_count(0)
-            eventually("one less", lambda tab=tab: figure(tab, "alerts-open") == before - 1)
+            shows(tab, "alerts-open", before - 1)
         (told,) = [a for a in values(demo, "acknowledgements") if a["alert_id"] == alert]
         assert not told.get("withdrawn")
         # And taken back.
@@ -227,7 +233,7 @@ def test_an_alert_is_acknowledged_by_keyboard_on_every_page(chromium: Browser, d
         seen.get_by_role("button", name=re.compile("^Reopen")).press("Space")
         expect(other.locator(f"[data-alert='{alert}']")).to_have_count(1)
         # Each page looks at its own time.
-        eventually("as many as before", lambda: figure(page, "alerts-open") == before)
+        shows(page, "alerts-open", before)
 
 
 def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(
@@ -302,8 +308,12 @@ def test_a_token_opens_the_page_and_nothing_else_does(chromium: Browser, demo: D
         assert process.stdout is not None
         assert process.stdout.readline() == f"{address} until Ctrl-C\n"
         tab = Opened(chromium, viewport=PHONE, locale="zh-CN")
+
+        def alive() -> None:
+            assert process.poll() is None
+
         with tab as page:
-            eventually("it listens", lambda: _listens(port))
+            await_ready(lambda: _listens(port), alive, 30)
             page.goto(f"{address}/zh")
             expect(page.locator("#moods")).to_have_count(0)
             page.get_by_label("Token").fill("wrong")

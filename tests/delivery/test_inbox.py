@@ -61,7 +61,10 @@ async def test_what_is_forgotten_is_not_taken() -> None:
     cleared.clear()
     assert cleared.held == 0 and not await cleared.arrival(0.01)
     assert cleared.take().messages == [] and not reader.flying
-    waiting = asyncio.create_task(cleared.arrival(10))
-    await asyncio.sleep(0)
-    cleared.put("a", Message("t", 0, 5, None, b"", (), 0.0), 1)
-    assert await waiting and cleared.take().offsets == {"a": [5]}
+
+    async def come() -> None:
+        cleared.put("a", Message("t", 0, 5, None, b"", (), 0.0), 1)
+
+    # In this order: somebody waits already when it comes.
+    arrived, _ = await asyncio.gather(cleared.arrival(10), come())
+    assert arrived and cleared.take().offsets == {"a": [5]}

@@ -9,7 +9,7 @@ from workers import read_all, settings_for
 from stream_app import topics
 from stream_app.broker.kafka import KafkaCluster
 from stream_app.delivery.message import Record
-from stream_app.delivery.outbox import MAX_BATCH, Change, Outbox
+from stream_app.delivery.outbox import MAX_BATCH, Entry, Outbox
 from stream_app.topics import LARGE, full_name
 
 
@@ -18,7 +18,7 @@ async def test_offsets_are_those_of_the_changes_over_many_batches(kafka: KafkaCl
     await topics.create(settings)
     name = topics.changelog(settings, "interests")
     # Several batches of each partition, one message that fills more than a batch alone.
-    changes = [Change(name, n % 4, b"k%d" % n, b"%d" % n * 200, 7) for n in range(4000)]
+    changes = [Entry(name, n % 4, b"k%d" % n, b"%d" % n * 200, ()) for n in range(4000)]
     changes[1000] = changes[1000]._replace(value=b"x" * 2 * MAX_BATCH)
     outbox = Outbox(settings)
     await outbox.start()
