@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 from bench.recommenders import evaluated
-from models.evaluation import machine, today
+from stream_app.training.model.evaluation import machine, today
 
 RESULTS = Path(__file__).parent / "results" / "ablation.json"
 WAYS: dict[str, list[str]] = {

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from stream_app.delivery.message import Headers, Record
+from stream_app.messages.message import Headers, Record
 
 LONG = 9_900
 """Characters of a long text, just under what is taken."""

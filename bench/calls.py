@@ -21,12 +21,12 @@ import numpy as np
 
 from bench.load import draw
 from bench.pipeline import Plan, fixed, rounded
-from models.batching import plan
-from models.bundle import default_bundle, load
-from models.evaluation import machine, today
-from models.runtime import Model
-from models.tokens import Encoding
 from stream_app import settings as settings_module
+from stream_app.inference.batching import plan
+from stream_app.inference.bundle import default_bundle, load
+from stream_app.inference.runtime import Model
+from stream_app.inference.tokens import Encoding
+from stream_app.training.model.evaluation import machine, today
 
 RESULTS = Path(__file__).parent / "results" / "calls.json"
 ROWS, WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32), (12, 16, 24, 32, 48, 64)

@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 
 from bench.topics import DESCRIPTIONS
-from models.batching import Inference
-from models.bundle import default_bundle, load
-from models.discovery import Discovery
-from models.evaluation import machine, today
-from models.metrics import Floats
-from models.runtime import Model
-from models.topics import TopicScorer
-from models.words import words
+from stream_app.emerging.clusters import Discovery
+from stream_app.emerging.words import words
+from stream_app.inference.batching import Inference
+from stream_app.inference.bundle import default_bundle, load
+from stream_app.inference.measures import Floats
+from stream_app.inference.runtime import Model
+from stream_app.inference.topics import TopicScorer
+from stream_app.training.model.evaluation import machine, today
 
 RESULTS = Path(__file__).parent / "results" / "discovery.json"
 PLANTED, OTHERS, SEEDS = 50, 1950, (11, 12)

@@ -21,16 +21,16 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from models import data, evaluation, labelled
-from models.checkpoint import own_part, read_checkpoint
-from models.corpus import training_rows
-from models.data import LABELS, Row
-from models.distillation import Distillation, distil, spaced
-from models.fitting import Losses, fit, planned
-from models.metrics import predict_present
-from models.network import SentimentModel, half, pad, predict
-from models.tokens import TextEncoder
-from models.training import Recipe, label_loss
+from stream_app.inference.measures import predict_present
+from stream_app.inference.tokens import TextEncoder
+from stream_app.training.model import data, evaluation, labelled
+from stream_app.training.model.checkpoint import own_part, read_checkpoint
+from stream_app.training.model.corpus import training_rows
+from stream_app.training.model.data import LABELS, Row
+from stream_app.training.model.distillation import Distillation, distil, spaced
+from stream_app.training.model.fitting import Losses, fit, planned
+from stream_app.training.model.network import SentimentModel, half, pad, predict
+from stream_app.training.model.training import Recipe, label_loss
 
 RESULTS = Path(__file__).parent / "results" / "distillation.json"
 Set = tuple[list[list[int]], np.ndarray]

@@ -24,17 +24,24 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import LinearSVC
 
 from bench.phrases import proper_parts, spaced, windows
-from models import labelled
-from models.checkpoint import read_checkpoint
-from models.corpus import training_rows
-from models.data import LABELS, Row, deduplicate, hard_target, is_held_out, without
-from models.evaluation import machine, today
-from models.fitting import Saving
-from models.metrics import predict_present
-from models.network import SentimentModel, device, predict, settle
-from models.recipe import read as read_recipe
-from models.tokens import TextEncoder
-from models.training import Recipe, train
+from stream_app.inference.measures import predict_present
+from stream_app.inference.tokens import TextEncoder
+from stream_app.training.model import labelled
+from stream_app.training.model.checkpoint import read_checkpoint
+from stream_app.training.model.corpus import training_rows
+from stream_app.training.model.data import (
+    LABELS,
+    Row,
+    deduplicate,
+    hard_target,
+    is_held_out,
+    without,
+)
+from stream_app.training.model.evaluation import machine, today
+from stream_app.training.model.fitting import Saving
+from stream_app.training.model.network import SentimentModel, device, predict, settle
+from stream_app.training.model.recipe import read as read_recipe
+from stream_app.training.model.training import Recipe, train
 
 RESULTS = Path(__file__).parent / "results" / "domain.json"
 RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "domain.toml"

@@ -23,12 +23,12 @@ from aiokafka import AIOKafkaProducer
 
 from bench.load import draw, items
 from bench.run import Run, children, data_dir, rss, running
-from models.evaluation import machine
 from stream_app import settings as settings_module
 from stream_app.broker.kafka import KafkaCluster
-from stream_app.delivery.message import Record
+from stream_app.messages.message import Record
+from stream_app.messages.topics import full_name
 from stream_app.settings import Settings
-from stream_app.topics import full_name
+from stream_app.training.model.evaluation import machine
 
 RESULTS = Path(__file__).parent / "results" / "endurance.json"
 BURST_SECONDS = 30

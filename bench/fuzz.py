@@ -22,9 +22,12 @@ from typing import Any
 import cramjam
 import numpy as np
 
-import schemas
-from models.bundle import default_bundle, read_config
-from schemas import (
+from stream_app import profiles, schemas
+from stream_app.delivery.upstream import unpacking
+from stream_app.inference.bundle import default_bundle, read_config
+from stream_app.interests import record
+from stream_app.messages.vectors import pack
+from stream_app.schemas import (
     Alert,
     Analysis,
     Behaviour,
@@ -38,13 +41,9 @@ from schemas import (
     Trend,
     Unmatched,
 )
-from schemas.records import Event, Source
-from stream_app import profiles
-from stream_app.alerts import subject
-from stream_app.alerts.subject import Counts, Subject
-from stream_app.delivery import unpacking
-from stream_app.interests import record
-from stream_app.interests.update import pack
+from stream_app.schemas.records import Event, Source
+from stream_app.subjects import record as subject
+from stream_app.subjects.record import Counts, Subject
 from stream_app.text.mask import Masker
 from stream_app.text.prepare import prepare
 

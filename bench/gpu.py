@@ -27,12 +27,12 @@ from bench.load import Load, draw
 from bench.pipeline import rounded, throughput
 from bench.placed import Contestant, Job, Row, figures
 from bench.run import children
-from models.bundle import Bundle, default_bundle, load
-from models.evaluation import machine, today
-from models.providers import ORDER, First, absent, unfit
 from stream_app import settings as settings_module
 from stream_app.broker import BrokerError
 from stream_app.broker.embedded import EmbeddedBroker
+from stream_app.inference.bundle import Bundle, default_bundle, load
+from stream_app.inference.providers import ORDER, First, absent, unfit
+from stream_app.training.model.evaluation import machine, today
 
 RESULTS = Path(__file__).parent / "results" / "gpu.json"
 

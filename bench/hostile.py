@@ -32,18 +32,18 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-import schemas
 from bench import hostile_broker
 from bench.attacks import Attacks
 from bench.run import rss
-from models.evaluation import machine, today
-from schemas import Behaviour, Invalid, Item
-from stream_app.delivery.dead import place
-from stream_app.delivery.message import Message, Record
+from stream_app import schemas
+from stream_app.messages.dead_letter import place
+from stream_app.messages.message import Message, Record
 from stream_app.pipeline import Pipeline, build
 from stream_app.processors.catalogue import item_text
 from stream_app.replay import Replay
+from stream_app.schemas import Behaviour, Invalid, Item
 from stream_app.settings import load
+from stream_app.training.model.evaluation import machine, today
 
 RESULTS = Path(__file__).parent / "results" / "hostile.json"
 BATCH, PARTITIONS = 256, 4

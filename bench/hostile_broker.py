@@ -35,15 +35,15 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy as Plai
 
 from bench.attacks import Attacks
 from bench.run import rss
-from stream_app import topics
 from stream_app.broker.kafka import KafkaCluster
-from stream_app.delivery import unpacking
-from stream_app.delivery.dead import place, told
-from stream_app.delivery.message import Headers
+from stream_app.delivery import administration
 from stream_app.delivery.outbox import MAX_REQUEST
-from stream_app.identity import partition
+from stream_app.delivery.upstream import unpacking
+from stream_app.messages.dead_letter import place, told
+from stream_app.messages.identity import partition
+from stream_app.messages.message import Headers
+from stream_app.messages.topics import LARGE, full_name
 from stream_app.settings import Settings, environment, load
-from stream_app.topics import LARGE, full_name
 
 RESULTS = Path(__file__).parent / "results" / "hostile_broker.json"
 INPUTS = ("reviews", "behaviours", "items")
@@ -129,7 +129,7 @@ class Worker:
         own = msgspec.structs.replace(settings, data_dir=str(folder / "data"))
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "stream_app.cli", "worker"],
+                [sys.executable, "-m", "stream_app", "worker"],
                 env=os.environ | environment(own), stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL, stderr=log,
             )  # fmt: skip
@@ -174,7 +174,7 @@ class Hostile:
             assert not any(code for _, code, *_ in response.topic_errors), response
         finally:
             await admin.close()
-        await topics.create(self.settings)
+        await administration.create(self.settings)
 
     async def send(self, count: int, seed: int) -> None:
         """`count` messages of the attacks, key and value as they come."""

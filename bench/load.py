@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-import schemas
-from models.runtime import Model
-from schemas import Review
-from stream_app import profiles
-from stream_app.delivery.message import Record
+from stream_app import profiles, schemas
 from stream_app.demo import corpus
+from stream_app.inference.runtime import Model
+from stream_app.messages.message import Record
+from stream_app.schemas import Review
 from stream_app.settings import Settings
 from stream_app.text.clean import clean
 from stream_app.text.language import language

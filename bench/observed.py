@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from stream_app import topics
+from stream_app.delivery import administration
+from stream_app.messages import topics
+from stream_app.messages.topics import full_name
 from stream_app.settings import Settings
-from stream_app.topics import full_name
 
 
 class Observed:
@@ -29,7 +30,7 @@ class Observed:
             NewTopic(name, self.settings.partitions, 1, topic_configs=layout[name] | by_broker)
             for name in names
         ])  # fmt: skip
-        await topics.create(self.settings)
+        await administration.create(self.settings)
 
     async def clear(self) -> None:
         """Remove the topics and disconnect."""

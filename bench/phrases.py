@@ -10,7 +10,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from models import labelled
+from stream_app.training.model import labelled
 
 
 def spaced(text: str) -> str:

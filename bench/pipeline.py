@@ -25,17 +25,17 @@ import numpy as np
 
 from bench.load import Load, draw, items
 from bench.run import Run, children, data_dir, running, send_steadily
-from models.batching import Inference, plan
-from models.evaluation import machine
-from models.runtime import Model
-from schemas import Analysis, Recommendations, decode
 from stream_app import profiles
 from stream_app import settings as settings_module
 from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.broker.kafka import KafkaCluster
-from stream_app.delivery.message import Message, Record
+from stream_app.inference.batching import Inference, plan
+from stream_app.inference.runtime import Model
+from stream_app.messages.message import Message, Record
 from stream_app.pipeline import Pipeline, assemble, open_model
+from stream_app.schemas import Analysis, Recommendations, decode
 from stream_app.settings import Settings
+from stream_app.training.model.evaluation import machine
 
 RESULTS = Path(__file__).parent / "results" / "pipeline.json"
 WARM = 512

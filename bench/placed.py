@@ -19,11 +19,11 @@ import numpy as np
 
 from bench.load import SEED
 from bench.pipeline import bare, fixed
-from models.batching import limits, plan
-from models.bundle import load
-from models.metrics import Floats, Ints
-from models.providers import ORDER, First
-from models.runtime import Model
+from stream_app.inference.batching import limits, plan
+from stream_app.inference.bundle import load
+from stream_app.inference.measures import Floats, Ints
+from stream_app.inference.providers import ORDER, First
+from stream_app.inference.runtime import Model
 
 SIZES = (1, 8, 32, 128, 256)
 PROCESSES = (1, 2, 4)

@@ -19,18 +19,19 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from bench.run import rss
-from models.evaluation import machine, today
-from schemas import Behaviour, Item, ItemVector, Trend
-from stream_app.identity import hash64
 from stream_app.interests.record import Interest, empty
-from stream_app.interests.update import Rules, apply_behaviour, pack
+from stream_app.interests.update import Rules, apply_behaviour
+from stream_app.messages.identity import hash64
+from stream_app.messages.vectors import pack
 from stream_app.recommend import policy
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.content import Content
 from stream_app.recommend.hybrid import Hybrid
 from stream_app.recommend.index import Index
-from stream_app.recommend.neighbours import pack as pack_pairs
 from stream_app.recommend.sources import sources
+from stream_app.schemas import Behaviour, Item, ItemVector, Trend
+from stream_app.subjects.pairs import pack as pack_pairs
+from stream_app.training.model.evaluation import machine, today
 
 RESULTS = Path(__file__).parent / "results" / "recommend.json"
 DIMENSIONS, KINDS, TOP, ROUNDS = 384, 4000, 20, 5

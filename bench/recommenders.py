@@ -13,8 +13,8 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from models.evaluation import machine, today
-from stream_app.cli import main as cli
+from stream_app.commands.main import main as cli
+from stream_app.training.model.evaluation import machine, today
 
 RESULTS = Path(__file__).parent / "results" / "recommenders.json"
 RUNS = {

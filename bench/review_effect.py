@@ -25,17 +25,16 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-import schemas
-from models.evaluation import machine, today
-from schemas import Analysis, Behaviour, Item, Review
 from stream_app import pipeline as pipelines
-from stream_app import profiles, settings
-from stream_app.delivery.message import Message, Record
+from stream_app import profiles, schemas, settings
 from stream_app.demo import corpus, generate
-from stream_app.identity import hash64
 from stream_app.interests.record import Interest, empty
 from stream_app.interests.update import DAY, Rules, apply_analysis, apply_behaviour
+from stream_app.messages.identity import hash64
+from stream_app.messages.message import Message, Record
 from stream_app.replay import Replay
+from stream_app.schemas import Analysis, Behaviour, Item, Review
+from stream_app.training.model.evaluation import machine, today
 
 RESULTS = Path(__file__).parent / "results" / "review_effect.json"
 STRONG = 0.6

@@ -17,10 +17,10 @@ import numpy as np
 from aiokafka import AIOKafkaProducer
 
 from bench.observed import Observed
-from stream_app.delivery.message import Record
-from stream_app.sending import send_all
+from stream_app.delivery.sending import send_all
+from stream_app.messages.message import Record
+from stream_app.messages.topics import full_name
 from stream_app.settings import Settings, environment
-from stream_app.topics import full_name
 
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")

@@ -24,13 +24,13 @@ from bench.load import draw, items
 from bench.pipeline import rounded
 from bench.run import children, cpu, rss, send_steadily
 from bench.sizes import sizes
-from models.evaluation import machine
-from models.runtime import usable_cores
 from stream_app import settings as settings_module
 from stream_app.broker.kafka import KafkaCluster
-from stream_app.delivery.message import Record
-from stream_app.sending import send_all
+from stream_app.delivery.sending import send_all
+from stream_app.inference.runtime import usable_cores
+from stream_app.messages.message import Record
 from stream_app.settings import Settings
+from stream_app.training.model.evaluation import machine
 
 RESULTS = Path(__file__).parent / "results" / "scale.json"
 WAIT_MS = 20.0

@@ -22,16 +22,22 @@ from sklearn.pipeline import Pipeline
 
 from bench.domain import linear
 from bench.phrases import sentences
-from models import data, evaluation, labelled
-from models.batching import Inference
-from models.bundle import default_bundle, load
-from models.corpus import training_rows
-from models.data import LABELS
-from models.metrics import Floats, Ints, calibration_error, f1_scores, predict_present
-from models.runtime import Model
+from stream_app.inference.batching import Inference
+from stream_app.inference.bundle import default_bundle, load
+from stream_app.inference.measures import (
+    Floats,
+    Ints,
+    calibration_error,
+    f1_scores,
+    predict_present,
+)
+from stream_app.inference.runtime import Model
+from stream_app.training.model import data, evaluation, labelled
+from stream_app.training.model.corpus import training_rows
+from stream_app.training.model.data import LABELS
 
 RESULTS = Path(__file__).parent / "results" / "sentiment.json"
-HARD = Path(__file__).parents[1] / "tests" / "models" / "hard.jsonl"
+HARD = Path(__file__).parents[1] / "tests" / "inference" / "hard.jsonl"
 AMAZON = "vader-amazonReviewSnippets"
 
 

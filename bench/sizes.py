@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import Any
 
-from stream_app.delivery.message import Message, Record, Result
 from stream_app.demo import corpus
+from stream_app.messages.message import Message, Record, Result
 from stream_app.pipeline import build
 from stream_app.replay import Replay
 from stream_app.settings import Settings

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 import stream_app.demo
-from models import evaluation
-from models.batching import plan
-from models.bundle import load
-from models.data import example_rows
-from models.runtime import Model, usable_cores
+from stream_app.inference.batching import plan
+from stream_app.inference.bundle import load
+from stream_app.inference.runtime import Model, usable_cores
+from stream_app.training.model import evaluation
+from stream_app.training.model.data import example_rows
 
 RESULTS = Path(__file__).parent / "results" / "speed.json"
 DEMO = Path(stream_app.demo.__file__).parent / "reviews.jsonl"

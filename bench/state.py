@@ -14,19 +14,19 @@ import msgspec
 import numpy as np
 from aiokafka import AIOKafkaProducer
 
-import schemas
 from bench.fleet import Fleet, fleet
 from bench.load import items
 from bench.run import rss
-from models.bundle import default_bundle, load
-from schemas import Behaviour, Item, ItemVector, Recommendations
-from stream_app.delivery.message import Record
-from stream_app.identity import partition
+from stream_app import schemas
+from stream_app.delivery.sending import send_all
+from stream_app.inference.bundle import default_bundle, load
 from stream_app.interests.record import SEEN, Event, Interest, encode
-from stream_app.interests.update import pack
-from stream_app.sending import send_all
+from stream_app.messages.identity import partition
+from stream_app.messages.message import Record
+from stream_app.messages.topics import changelog
+from stream_app.messages.vectors import pack
+from stream_app.schemas import Behaviour, Item, ItemVector, Recommendations
 from stream_app.settings import Settings
-from stream_app.topics import changelog
 
 WORKER = ("bench.worker", "all")
 BEFORE = "before/0"

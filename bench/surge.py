@@ -24,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from models.evaluation import machine
 from stream_app.alerts.surge import SurgeRule, Window, judge
+from stream_app.training.model.evaluation import machine
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

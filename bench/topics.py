@@ -2,7 +2,7 @@
 
     python -m bench.topics [path/to/zh_shopping/train.csv] [--bundle DIR]
 
-Profiles: those shipped, on tests/models/topics.jsonl, which nothing is fitted to. Micro-F1 over
+Profiles: those shipped, on tests/inference/topics.jsonl, which nothing is fitted to. Micro-F1 over
 the topics named; `unknown` is the share of texts without a topic that are given none. The file,
 if given, has the columns `category` (one of ten goods) and `review`; its descriptions below were
 written before the first measurement and are not tuned on it, its heads are fitted to other rows.
@@ -18,18 +18,18 @@ from typing import Any
 
 import numpy as np
 
-from models.batching import Inference
-from models.bundle import default_bundle, load
-from models.data import normal_form
-from models.evaluation import machine, today
-from models.metrics import Floats
-from models.runtime import Model
-from models.topic_head import TopicHead
-from models.topics import TopicScorer
 from stream_app import profiles
+from stream_app.inference.batching import Inference
+from stream_app.inference.bundle import default_bundle, load
+from stream_app.inference.measures import Floats
+from stream_app.inference.runtime import Model
+from stream_app.inference.topic_head import TopicHead
+from stream_app.inference.topics import TopicScorer
+from stream_app.training.model.data import normal_form
+from stream_app.training.model.evaluation import machine, today
 
 RESULTS = Path(__file__).parent / "results" / "topics.json"
-LABELLED = Path(__file__).parents[1] / "tests" / "models" / "topics.jsonl"
+LABELLED = Path(__file__).parents[1] / "tests" / "inference" / "topics.jsonl"
 THRESHOLD = 0.5
 DESCRIPTIONS: dict[str, list[str]] = {
     "书籍": ["这本书的内容、作者和印刷", "读完以后的感想", "a book, its author and its story"],

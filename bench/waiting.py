@@ -12,13 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from models.batching import Inference
-from models.bundle import default_bundle, load
-from models.runtime import Model, Outputs
-from models.tokens import Encoding
 from stream_app import profiles
 from stream_app import settings as settings_module
-from stream_app.app import create_worker, serve
+from stream_app.agents.worker import create_worker, serve
+from stream_app.inference.batching import Inference
+from stream_app.inference.bundle import default_bundle, load
+from stream_app.inference.runtime import Model, Outputs
+from stream_app.inference.tokens import Encoding
 from stream_app.pipeline import assemble
 
 ANSWERS = 4096

@@ -10,7 +10,7 @@ from functools import partial
 
 from stream_app import settings as settings_module
 from stream_app.agents import Worker, analyse
-from stream_app.app import create_app, create_worker, serve
+from stream_app.agents.worker import create_app, create_worker, serve
 from stream_app.delivery.outbox import Outbox
 from stream_app.pipeline import build
 

@@ -5,15 +5,14 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from models.batching import Inference
-from models.bundle import BundleError, default_bundle, load
-from models.runtime import Model
-from models.serving import Live
 from stream_app import profiles
-from stream_app.alerts.emerging import Discovered
 from stream_app.alerts.severe import SevereRule
-from stream_app.alerts.subject import Windows
 from stream_app.alerts.surge import SurgeRule
+from stream_app.emerging.discovered import Discovered
+from stream_app.inference.batching import Inference
+from stream_app.inference.bundle import BundleError, default_bundle, load
+from stream_app.inference.live import Live
+from stream_app.inference.runtime import Model
 from stream_app.interests.update import DAY, Rules
 from stream_app.processors.analyse import Analyse
 from stream_app.processors.catalogue import CatalogueProcessor
@@ -27,6 +26,7 @@ from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.hybrid import WEIGHTS, Hybrid
 from stream_app.recommend.sources import sources
 from stream_app.settings import Settings
+from stream_app.subjects.record import Windows
 from stream_app.text.mask import Masker
 
 

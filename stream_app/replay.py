@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
 from typing import Any, NamedTuple
 
-import schemas
-from schemas import ItemVector, Trend
-from stream_app.alerts import subject
-from stream_app.delivery.message import Headers, Message, Record, Result
-from stream_app.identity import partition
+from stream_app import schemas
 from stream_app.interests import record
+from stream_app.messages.identity import partition
+from stream_app.messages.message import Headers, Message, Record, Result
 from stream_app.pipeline import Pipeline
+from stream_app.schemas import ItemVector, Trend
+from stream_app.subjects import record as subject
 
 BATCH = 512
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from models.bundle import default_bundle, write_checksums
 from stream_app.broker import Broker, KafkaUnavailable
 from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.broker.kafka import KafkaCluster
+from stream_app.inference.batching import Inference
+from stream_app.inference.bundle import default_bundle, load, write_checksums
+from stream_app.inference.runtime import Model
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,6 +64,20 @@ def any_broker(
         return started_kafka
     embedded: EmbeddedBroker = request.getfixturevalue("embedded_broker")
     return embedded
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Model:
+    """The bundle that comes with the project."""
+    return Model(load(default_bundle()))
+
+
+@pytest.fixture(scope="session")
+def inference(shipped: Model) -> Iterator[Inference]:
+    """The shipped model behind its batching."""
+    opened = Inference(shipped)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

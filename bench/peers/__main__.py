@@ -29,13 +29,13 @@ from bench.peers.outcome import Outcome
 from bench.peers.picture import draw_picture
 from bench.pipeline import WARM, Rounds, bare, rounded
 from bench.run import children
-from models.batching import plan
-from models.evaluation import machine
-from models.runtime import Model
 from stream_app import settings as settings_module
 from stream_app.broker.kafka import KafkaCluster
+from stream_app.inference.batching import plan
+from stream_app.inference.runtime import Model
 from stream_app.pipeline import open_model
 from stream_app.settings import Settings
+from stream_app.training.model.evaluation import machine
 
 RESULTS = Path(__file__).parent.parent / "results" / "peers.json"
 BARE = "the model alone"

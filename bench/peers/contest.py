@@ -9,10 +9,10 @@ from bench.load import Load, draw, items
 from bench.peers.outcome import Outcome, Output, Place, judge
 from bench.pipeline import WARM, Figures, burst, quantiles
 from bench.run import Run, data_dir, running, send_steadily
-from models.batching import Inference
-from models.runtime import Model
-from schemas import Analysis, decode
-from stream_app.delivery.message import Record
+from stream_app.inference.batching import Inference
+from stream_app.inference.runtime import Model
+from stream_app.messages.message import Record
+from stream_app.schemas import Analysis, decode
 from stream_app.settings import Settings
 
 REST = 3.0

@@ -8,10 +8,10 @@ the group `app`, writes `analyses`, and keeps what its framework keeps in `data_
 from collections.abc import Sequence
 from typing import Any
 
-from stream_app.delivery.message import Message, Record
+from stream_app.messages.message import Message, Record
+from stream_app.messages.topics import full_name
 from stream_app.pipeline import build
 from stream_app.settings import Settings
-from stream_app.topics import full_name
 
 TOPIC = "reviews"
 

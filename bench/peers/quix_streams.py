@@ -12,7 +12,7 @@ from quixstreams.sinks.base import BaseSink
 
 from bench.peers.job import Job, group, librdkafka, message
 from stream_app import settings as settings_module
-from stream_app.delivery.message import Message
+from stream_app.messages.message import Message
 from stream_app.settings import Settings
 
 INTERVAL = 0.05

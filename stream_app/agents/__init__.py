@@ -8,9 +8,9 @@ import faust
 from stream_app.delivery.broadcast import Broadcast
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.shell import Shell
+from stream_app.messages.topics import full_name
 from stream_app.pipeline import Pipeline
 from stream_app.settings import Settings
-from stream_app.topics import full_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """items → item-vectors, which every worker reads back whole."""
 
-import schemas
-from schemas import ItemVector
+from stream_app import schemas
 from stream_app.agents import Worker, register
 from stream_app.delivery.broadcast import Broadcast
 from stream_app.delivery.shell import Shell
+from stream_app.schemas import ItemVector
 
 
 def add(worker: Worker) -> Broadcast:

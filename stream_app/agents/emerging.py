@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import schemas
-from schemas import Signals
+from stream_app import schemas
 from stream_app.agents import Worker
-from stream_app.alerts.emerging import SUBJECT
 from stream_app.delivery.broadcast import Broadcast
-from stream_app.delivery.message import Record
+from stream_app.emerging.discovered import SUBJECT
+from stream_app.messages.message import Record
+from stream_app.schemas import Signals
 
 REMINDER = Record("signals", SUBJECT.encode(), schemas.encode(Signals(SUBJECT, "", [])))
 

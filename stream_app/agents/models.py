@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import schemas
-from models.bundle import BundleError
-from models.serving import Live
-from schemas import Invalid, Promotion
+from stream_app import schemas
 from stream_app.agents import Worker
 from stream_app.delivery.broadcast import Broadcast
-from stream_app.ops import metrics
+from stream_app.inference.bundle import BundleError
+from stream_app.inference.live import Live
+from stream_app.schemas import Invalid, Promotion
+from stream_app.telemetry import metrics
 
 log = logging.getLogger(__name__)
 

@@ -1,11 +1,11 @@
 """signals (and unmatched, for what emerges) → each subject's record, trends, surge alerts."""
 
-import schemas
-from schemas import Trend
+from stream_app import schemas
 from stream_app.agents import Worker, register
 from stream_app.delivery.broadcast import Broadcast
 from stream_app.delivery.shell import Shell
 from stream_app.delivery.table import StateTable
+from stream_app.schemas import Trend
 
 GATHER = 0.5
 """Seconds; a subject of many reviews is written and told once. Nobody waits for a trend."""

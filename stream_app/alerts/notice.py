@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from schemas import Alert, Evidence
-from stream_app.alerts.subject import Windows
 from stream_app.alerts.surge import Surge
+from stream_app.schemas import Alert, Evidence
+from stream_app.subjects.record import Windows
 
 
 def evidence(surge: Surge) -> Evidence:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from schemas import Alert, Analysis, Evidence
+from stream_app.schemas import Alert, Analysis, Evidence
 
 MAX_TEXT = 500
 

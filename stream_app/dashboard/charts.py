@@ -4,8 +4,8 @@ drawn as SVG."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stream_app.dashboard.moods import ORDER, Slot
-from stream_app.dashboard.words import Words
+from stream_app.dashboard.sentiment import ORDER, Slot
+from stream_app.dashboard.texts import Words
 
 Options = dict[str, Any]
 

@@ -10,17 +10,17 @@ from fastapi.responses import RedirectResponse
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
-from stream_app.dashboard.desk import Desk
-from stream_app.dashboard.feed import Feed
 from stream_app.dashboard.panels.alerts import Alerts
 from stream_app.dashboard.panels.figures import Figures
 from stream_app.dashboard.panels.findings import EmergingPanel, LettersPanel
-from stream_app.dashboard.panels.moods import Chosen, MoodsPanel, Moving
 from stream_app.dashboard.panels.rates import RatesPanel
 from stream_app.dashboard.panels.review import ReviewPanel
+from stream_app.dashboard.panels.sentiment import Chosen, MoodsPanel, Moving
 from stream_app.dashboard.panels.user import UserPanel
+from stream_app.dashboard.publisher import Desk
+from stream_app.dashboard.reader import Feed
+from stream_app.dashboard.texts import Language, Words
 from stream_app.dashboard.view import Panel, View, attribute, tag
-from stream_app.dashboard.words import Language, Words
 from stream_app.profiles import Profile
 
 EVERY = 0.5

@@ -10,10 +10,10 @@ from fastapi import FastAPI
 from nicegui import ui
 
 from stream_app import profiles
-from stream_app.dashboard.desk import Desk
-from stream_app.dashboard.feed import Feed
-from stream_app.dashboard.guard import Doorway
+from stream_app.dashboard.auth import Doorway
 from stream_app.dashboard.page import add_pages
+from stream_app.dashboard.publisher import Desk
+from stream_app.dashboard.reader import Feed
 from stream_app.ops import guard as guards
 from stream_app.settings import Settings, SettingsError
 from stream_app.text.mask import Masker

@@ -8,11 +8,11 @@ from typing import Protocol
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
-from stream_app.dashboard.board import UNMATCHED, Board
-from stream_app.dashboard.desk import Desk
-from stream_app.dashboard.feed import Feed
-from stream_app.dashboard.moods import ALL
-from stream_app.dashboard.words import Words
+from stream_app.dashboard.publisher import Desk
+from stream_app.dashboard.reader import Feed
+from stream_app.dashboard.sentiment import ALL
+from stream_app.dashboard.state import UNMATCHED, Board
+from stream_app.dashboard.texts import Words
 from stream_app.profiles import Profile
 
 

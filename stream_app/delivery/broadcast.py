@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from schemas import Invalid
-from stream_app.delivery.pace import Pace
 from stream_app.delivery.reader import reader
-from stream_app.ops import metrics
+from stream_app.delivery.upstream.pace import Pace
+from stream_app.messages.topics import full_name
+from stream_app.schemas import Invalid
 from stream_app.settings import Settings
-from stream_app.topics import full_name
+from stream_app.telemetry import metrics
 
 log = logging.getLogger(__name__)
 

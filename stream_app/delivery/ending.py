@@ -6,9 +6,9 @@ import traceback
 
 from aiokafka.errors import KafkaError
 
-from schemas import Invalid
 from stream_app.delivery.outbox import Outbox
-from stream_app.stored import StateError
+from stream_app.schemas import Invalid
+from stream_app.schemas.state import StateError
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakSet
 
-from stream_app.delivery.message import Message
+from stream_app.messages.message import Message
 
 
 class _Waiting(NamedTuple):

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 
-from stream_app.delivery.dead import origin
-from stream_app.delivery.message import Headers, Record
-from stream_app.identity import partition
-from stream_app.ops import metrics
+from stream_app.messages.dead_letter import origin
+from stream_app.messages.identity import partition
+from stream_app.messages.message import Headers, Record
+from stream_app.messages.topics import LARGE, full_name
 from stream_app.settings import Settings, security
-from stream_app.topics import LARGE, full_name
+from stream_app.telemetry import metrics
 
 MAX_REQUEST = LARGE + 1024 * 1024
 MAX_BATCH = 256 * 1024

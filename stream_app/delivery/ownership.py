@@ -17,8 +17,8 @@ from collections.abc import Iterable, Mapping
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from stream_app.delivery.message import Headers
 from stream_app.delivery.reader import reader
+from stream_app.messages.message import Headers
 from stream_app.settings import Settings
 
 TOKEN = "token"

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer
 
+from stream_app.messages.topics import LARGE
 from stream_app.settings import Settings, security
-from stream_app.topics import LARGE
 
 
 @asynccontextmanager

@@ -11,16 +11,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from schemas import Invalid
-from stream_app.delivery.dead import dead
 from stream_app.delivery.ending import fail
 from stream_app.delivery.inbox import Batch, Inbox
-from stream_app.delivery.message import REFRESH, Message, Processor, Record, Result
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.table import StateTable
-from stream_app.delivery.unpacking import Unreadable
-from stream_app.ops import tracing
-from stream_app.ops.metrics import Meter
+from stream_app.delivery.upstream.unpacking import Unreadable
+from stream_app.messages.dead_letter import dead
+from stream_app.messages.message import REFRESH, Message, Processor, Record, Result
+from stream_app.schemas import Invalid
+from stream_app.telemetry import tracing
+from stream_app.telemetry.metrics import Meter
 
 IDLE_SECONDS = 2.0
 """Without a message for so long, a shell with a table looks into its changelog."""

@@ -15,10 +15,10 @@ import rocksdict
 from aiokafka import TopicPartition
 from faust.tables import Table
 
-from stream_app.delivery.message import Headers, State
 from stream_app.delivery.outbox import Entry, Outbox
 from stream_app.delivery.ownership import OWNER, Superseded, beyond, signed, token
-from stream_app.delivery.store import Store
+from stream_app.delivery.upstream.store import Store
+from stream_app.messages.message import Headers, State
 from stream_app.settings import Settings
 
 BLOCK_CACHE = 2 * 1024 * 1024

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from stream_app.delivery import dead
+from stream_app.messages import dead_letter as dead
 
 
 class Place(NamedTuple):

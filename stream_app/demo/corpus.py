@@ -16,7 +16,7 @@ from typing import Any, Literal, NotRequired, TypedDict, TypeVar
 
 import msgspec
 
-from schemas import Behaviour, Item, Review, decode, encode
+from stream_app.schemas import Behaviour, Item, Review, decode, encode
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from schemas import Behaviour, Item, decode, encode
-from schemas.records import Kind
+from stream_app.schemas import Behaviour, Item, decode, encode
+from stream_app.schemas.records import Kind
 
 T = TypeVar("T")
 

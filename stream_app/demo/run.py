@@ -16,16 +16,16 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from rich.console import Console
 from rich.live import Live
 
-from stream_app import topics
 from stream_app.broker import Broker, BrokerError
 from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.broker.kafka import KafkaCluster
 from stream_app.broker.process import LOOPBACK, end, free_ports, require_free, spawn
+from stream_app.delivery import administration
 from stream_app.demo import corpus
 from stream_app.demo.account import Account, Place
 from stream_app.demo.view import draw
+from stream_app.messages.topics import full_name
 from stream_app.settings import Settings, environment
-from stream_app.topics import full_name
 
 OUTPUTS = ("analyses", "recommendations", "alerts", "trends", "dead-letters", "item-vectors")
 FED_SECONDS = 40
@@ -60,7 +60,7 @@ def run(
             dashboard_host=LOOPBACK,
             dashboard_port=_free(settings.dashboard_port),
         )
-        asyncio.run(topics.create(settings))
+        asyncio.run(administration.create(settings))
         commands = ("worker", "dashboard") if dashboard else ("worker",)
         children: dict[str, Child] = {}
         try:
@@ -91,7 +91,7 @@ class Child(NamedTuple):
 
 def _child(settings: Settings, command: str, log: Path) -> Child:
     variables = dict(os.environ) | environment(settings)
-    process = spawn([sys.executable, "-m", "stream_app.cli", command], log, variables)
+    process = spawn([sys.executable, "-m", "stream_app", command], log, variables)
     return Child(process, log)
 
 

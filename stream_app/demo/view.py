@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stream_app.demo.account import Account
-from stream_app.tailing import COLOURS
+from stream_app.messages.rendering import COLOURS
 
 SHOWN = 6
 

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.stored import unpack, whole
+from stream_app.schemas.state import unpack, whole
 
 KINDS = ("review", "view", "click", "cart", "purchase", "share", "hide")
 EVENTS = 32

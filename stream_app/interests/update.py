@@ -1,16 +1,15 @@
 """Folding one event into a user's record."""
 
-import base64
 from bisect import insort
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from schemas import Analysis, Behaviour, Invalid
-from stream_app.identity import hash16, hash64
 from stream_app.interests.record import EVENTS, KINDS, REVIEWS, SEEN, Event, Interest
+from stream_app.messages.identity import hash16, hash64
+from stream_app.messages.vectors import unpack
+from stream_app.schemas import Analysis, Behaviour
 
 DAY = 86_400.0
 
@@ -23,25 +22,6 @@ class Rules:
     half_life: float
     """Seconds until an event counts half."""
     seen: frozenset[str]
-
-
-def unpack(vector: str, dimensions: int | None = None) -> NDArray[np.float32]:
-    """An embedding [dimensions] from its base64 form; raises Invalid, also where it has another
-    length than is asked for."""
-    try:
-        found = np.frombuffer(base64.b64decode(vector, validate=True), "<f4").astype(np.float32)
-    except ValueError:
-        raise Invalid("the vector is not base64 of float32 numbers") from None
-    if not np.isfinite(found).all():
-        raise Invalid("the vector holds numbers that are not finite")
-    if dimensions is not None and len(found) != dimensions:
-        raise Invalid(f"the vector has {len(found)} dimensions, not {dimensions}")
-    return found
-
-
-def pack(vector: NDArray[np.float32]) -> str:
-    """The base64 form of an embedding [dimensions]: little-endian float32."""
-    return base64.b64encode(vector.astype("<f4").tobytes()).decode()
 
 
 def opinion(intensity: float, stars: float | None) -> float:

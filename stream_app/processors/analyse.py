@@ -5,21 +5,21 @@ from typing import Literal, NamedTuple, cast
 
 import numpy as np
 
-import schemas
-from models.batching import Inference
-from models.serving import Live
-from schemas import Alert, Analysis, Invalid, Review, Signal, Topic
-from schemas.records import Sentiment, Source
-from stream_app.alerts.emerging import SUBJECT
+from stream_app import schemas
 from stream_app.alerts.severe import SevereRule, severe
-from stream_app.alerts.unmatched import unmatched
-from stream_app.delivery.dead import dead
-from stream_app.delivery.message import PRODUCED, Headers, Message, Read, Record, Result, carried
-from stream_app.identity import hash64
-from stream_app.interests.update import pack
-from stream_app.ops import metrics
+from stream_app.emerging.discovered import SUBJECT
+from stream_app.emerging.unmatched import unmatched
+from stream_app.inference.batching import Inference
+from stream_app.inference.live import Live
+from stream_app.messages.dead_letter import dead
+from stream_app.messages.identity import hash64
+from stream_app.messages.message import PRODUCED, Headers, Message, Read, Record, Result, carried
+from stream_app.messages.vectors import pack
 from stream_app.processors.signals import Collector
 from stream_app.processors.validity import event_time
+from stream_app.schemas import Alert, Analysis, Invalid, Review, Signal, Topic
+from stream_app.schemas.records import Sentiment, Source
+from stream_app.telemetry import metrics
 from stream_app.text.mask import Masker
 from stream_app.text.prepare import Prepared, prepare
 
@@ -65,7 +65,7 @@ class Analyse:
                 records.append(dead(message, error, STAGE))
         inference, scorer = self._live.current
         outputs = inference.infer([entry.prepared.text for entry in readable])
-        metrics.inferred(outputs)
+        metrics.inferred(outputs.cached, outputs.tokens, outputs.padding)
         topics = scorer.topics(outputs.embedding)
         signals = Collector()
         for row, entry in enumerate(readable):

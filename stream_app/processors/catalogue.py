@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-import schemas
-from models.serving import Live
-from schemas import Invalid, Item, ItemVector
-from stream_app.delivery.dead import dead
-from stream_app.delivery.message import Message, Read, Record, Result, carried
-from stream_app.interests.update import pack
-from stream_app.ops import metrics
+from stream_app import schemas
+from stream_app.inference.live import Live
+from stream_app.messages.dead_letter import dead
+from stream_app.messages.message import Message, Read, Record, Result, carried
+from stream_app.messages.vectors import pack
 from stream_app.processors.validity import event_time
+from stream_app.schemas import Invalid, Item, ItemVector
+from stream_app.telemetry import metrics
 from stream_app.text.clean import clean
 
 STAGE = "catalogue"
@@ -37,7 +37,7 @@ class CatalogueProcessor:
                 records.append(dead(message, error, STAGE))
         inference = self._live.current.inference
         outputs = inference.infer([item_text(item) for _, item in readable])
-        metrics.inferred(outputs)
+        metrics.inferred(outputs.cached, outputs.tokens, outputs.padding)
         for row, (message, item) in enumerate(readable):
             if row in outputs.errors:
                 failed = Invalid(f"the model failed on it: {type(outputs.errors[row]).__name__}")

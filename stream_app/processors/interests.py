@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import schemas
-from schemas import Analysis, Behaviour, Invalid, Recommendations, Signal
-from schemas.records import Event
-from stream_app.delivery.dead import dead
-from stream_app.delivery.message import (
+from stream_app import schemas
+from stream_app.interests.record import Interest, decode, empty, encode
+from stream_app.interests.update import Rules, apply_analysis, apply_behaviour
+from stream_app.messages.dead_letter import dead
+from stream_app.messages.identity import hash64
+from stream_app.messages.message import (
     REFRESH,
     Headers,
     Message,
@@ -17,14 +18,13 @@ from stream_app.delivery.message import (
     State,
     carried,
 )
-from stream_app.identity import hash64
-from stream_app.interests.record import Interest, decode, empty, encode
-from stream_app.interests.update import Rules, apply_analysis, apply_behaviour
 from stream_app.processors.signals import Collector
 from stream_app.processors.validity import check_key, event_time
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.hybrid import Hybrid
 from stream_app.recommend.neighbours import steps
+from stream_app.schemas import Analysis, Behaviour, Invalid, Recommendations, Signal
+from stream_app.schemas.records import Event
 
 STAGE = "interests"
 

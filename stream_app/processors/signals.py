@@ -1,8 +1,8 @@
 """Signals of a batch, packed by subject and source partition."""
 
-import schemas
-from schemas import Signal, Signals
-from stream_app.delivery.message import Record
+from stream_app import schemas
+from stream_app.messages.message import Record
+from stream_app.schemas import Signal, Signals
 
 
 class Collector:

@@ -2,9 +2,9 @@
 
 import time as clock
 
-from schemas import Invalid
-from stream_app.delivery.message import Message
-from stream_app.identity import partition
+from stream_app.messages.identity import partition
+from stream_app.messages.message import Message
+from stream_app.schemas import Invalid
 
 
 def event_time(stated: float | None, received: float, future_seconds: float) -> float:

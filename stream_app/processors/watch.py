@@ -5,18 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
-import schemas
-from schemas import Alert, Invalid, Signals
-from stream_app.alerts.emerging import SUBJECT, Discovered
+from stream_app import schemas
 from stream_app.alerts.notice import evidence, notices
-from stream_app.alerts.subject import Subject, Windows, apply, decode, encode
 from stream_app.alerts.surge import Surge, SurgeRule, Window, judge
-from stream_app.alerts.trend import trend
-from stream_app.delivery.dead import dead
-from stream_app.delivery.message import REFRESH, Message, Read, Record, Result, State
-from stream_app.ops import metrics
+from stream_app.emerging.discovered import SUBJECT, Discovered
+from stream_app.messages.dead_letter import dead
+from stream_app.messages.message import REFRESH, Message, Read, Record, Result, State
 from stream_app.processors.analyse import alert_record
 from stream_app.processors.validity import check_key
+from stream_app.schemas import Alert, Invalid, Signals
+from stream_app.subjects.record import Subject, Windows, apply, decode, encode
+from stream_app.subjects.trend import trend
+from stream_app.telemetry import metrics
 
 STAGE = "watch"
 JUDGED = 1024

@@ -8,7 +8,7 @@ from typing import Annotated, get_args
 import msgspec
 from msgspec import Meta, Struct, field
 
-from schemas.records import Kind, Share
+from stream_app.schemas.records import Kind, Share
 from stream_app.text.mask import Masker, MaskRule
 
 EVENTS = frozenset({*get_args(Kind), "review"})

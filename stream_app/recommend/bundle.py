@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from models.bundle import BundleError, fingerprint, verify, write_checksums
+from stream_app.inference.bundle import BundleError, fingerprint, verify, write_checksums
 
 ARRAYS = ("items", "factors", "own", "place", "project", "gram")
 GRAPH, CONFIG, METRICS, CARD = "sequence.onnx", "config.json", "metrics.json", "README.md"

@@ -6,9 +6,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import Item, ItemVector
-from stream_app.identity import hash64
-from stream_app.interests.update import unpack
+from stream_app.messages.identity import hash64
+from stream_app.messages.vectors import unpack
+from stream_app.schemas import Item, ItemVector
 
 MIN_ROWS = 1024
 Number = TypeVar("Number", bound=np.generic)

@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import Reason
 from stream_app.interests.record import Interest
 from stream_app.recommend.bundle import Recommender
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.source import ALL, Rows, Source
 from stream_app.recommend.table import Table
+from stream_app.schemas import Reason
 
 FADE = 0.8
 """What each liked event back takes from the confidence of the one before it in time."""

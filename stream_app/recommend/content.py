@@ -6,14 +6,14 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import Reason
-from stream_app.identity import hash16
 from stream_app.interests.record import KINDS, Event, Interest
+from stream_app.messages.identity import hash16
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.evidence import evidence
 from stream_app.recommend.index import Index
 from stream_app.recommend.likes import Likes, calm, likes
 from stream_app.recommend.source import ALL, Rows, Source
+from stream_app.schemas import Reason
 
 _WORDS = {
     "view": ("that you looked at", "你看过的"),

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import Part, Reason, Recommendation, Trend
 from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
-from stream_app.recommend.neighbours import unpack
 from stream_app.recommend.policy import Policy, Rules
 from stream_app.recommend.source import ALL, Read, Rows, Source
+from stream_app.schemas import Part, Reason, Recommendation, Trend
+from stream_app.subjects.pairs import unpack
 
 WEIGHTS: Mapping[str, float] = {
     "content": 0.35, "neighbours": 0.35, "popularity": 0.2, "quality": 0.1,

@@ -11,20 +11,19 @@ sqrt(1 + the sum of all w(i, .)), so that what goes with everything does not com
 v grows with the value of the event from LOOK to 1.
 """
 
-import base64
-import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import Invalid, Reason, Trend
-from stream_app.identity import hash64
 from stream_app.interests.record import Event, Interest
+from stream_app.messages.identity import hash64
 from stream_app.recommend.catalogue import Catalogue, resized
 from stream_app.recommend.source import ALL, Rows, Source, top
+from stream_app.schemas import Reason, Trend
+from stream_app.subjects.pairs import unpack
 
 WINDOW = 10
 """Events back to which an event is paired, and from which a user is scored."""
@@ -41,9 +40,6 @@ FOLLOWERS = 256
 MIN_WEIGHT = 1.0
 """Weight under which neighbours are no reason."""
 
-_PAIR = struct.Struct("<Qf")
-_PAIRS = np.dtype([("item", "<u8"), ("weight", "<f4")])
-
 
 def steps(events: Sequence[Event], event_id: int) -> list[tuple[int, float]]:
     """Other items of the events before the one of that id, and the weight of each pair.
@@ -57,32 +53,6 @@ def steps(events: Sequence[Event], event_id: int) -> list[tuple[int, float]]:
         if event.item != item:
             weights[event.item] = weights.get(event.item, 0.0) + COUNTED**step
     return list(weights.items())
-
-
-def to_bytes(weights: Mapping[int, float]) -> bytes:
-    """Weights by item hash as little-endian (uint64, float32) pairs."""
-    return b"".join(_PAIR.pack(*pair) for pair in sorted(weights.items()))
-
-
-def from_bytes(data: bytes) -> dict[int, float]:
-    """The reverse of `to_bytes`."""
-    return dict(_PAIR.iter_unpack(data))
-
-
-def pack(weights: Mapping[int, float]) -> str:
-    """`to_bytes` in base64."""
-    return base64.b64encode(to_bytes(weights)).decode()
-
-
-def unpack(packed: str) -> NDArray[np.void]:
-    """The pairs of `pack`, as an array of `item` and `weight`; raises Invalid."""
-    try:
-        pairs: NDArray[np.void] = np.frombuffer(base64.b64decode(packed, validate=True), _PAIRS)
-    except ValueError:
-        raise Invalid("the neighbours are not base64 of pairs of hash and weight") from None
-    if not np.isfinite(pairs["weight"]).all():
-        raise Invalid("the neighbours hold weights that are not finite")
-    return pairs
 
 
 class _Pairs:

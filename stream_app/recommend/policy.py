@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import Item
-from stream_app.identity import hash64
 from stream_app.interests.record import Interest
+from stream_app.messages.identity import hash64
 from stream_app.recommend.catalogue import Catalogue, resized
 from stream_app.recommend.variety import vary
+from stream_app.schemas import Item
 
 WITHHELD = 3
 """Items named for each rule."""

@@ -5,11 +5,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import Reason, Trend
-from stream_app.identity import hash64
+from stream_app.messages.identity import hash64
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.column import Column
 from stream_app.recommend.source import ALL, Read, Rows, Source, said, top
+from stream_app.schemas import Reason, Trend
 
 MIN_SHARE = 0.25
 """Of the most popular item's score, under which popularity is no reason."""

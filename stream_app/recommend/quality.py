@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import Reason, Trend
-from stream_app.identity import hash64
+from stream_app.messages.identity import hash64
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.column import Column
 from stream_app.recommend.source import ALL, Read, Rows, Source, said
+from stream_app.schemas import Reason, Trend
 
 PRIOR = 5.0
 """Reviews of no opinion that every item starts with: few real ones say little."""

@@ -11,13 +11,13 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from models.bundle import BundleError
-from schemas import Reason
+from stream_app.inference.bundle import BundleError
 from stream_app.interests.record import KINDS, Event, Interest
 from stream_app.recommend.bundle import Recommender
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.source import ALL, Rows, Source
 from stream_app.recommend.table import Table
+from stream_app.schemas import Reason
 
 LATEST = 5
 """Newest events of which each is left out once to find the one that counts most."""

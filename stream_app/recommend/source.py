@@ -6,9 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import Reason, Trend
 from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
+from stream_app.schemas import Reason, Trend
 
 Read = Sequence[Any]
 """What a source has read of each user."""

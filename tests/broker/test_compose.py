@@ -116,7 +116,7 @@ def test_settings_exist(services: dict[str, dict[str, Any]]) -> None:
 
 
 def test_commands_exist(services: dict[str, dict[str, Any]]) -> None:
-    main = importlib.import_module("stream_app.cli").main
+    main = importlib.import_module("stream_app.commands.main").main
     for name in ("topics", "worker"):
         command: click.Command = main
         for verb in services[name]["command"]:

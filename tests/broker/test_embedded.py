@@ -4,12 +4,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from traffic import round_trip
 
 from stream_app.broker import BrokerError
 from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.broker.probe import live_nodes
 from stream_app.broker.process import free_ports
+from tests.broker.traffic import round_trip
 
 
 async def test_a_thousand_messages_arrive(embedded_broker: EmbeddedBroker) -> None:

@@ -7,12 +7,12 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from traffic import SECONDS, make_topic, read, round_trip, send
 
 from stream_app.broker import BrokerError, KafkaUnavailable
 from stream_app.broker.jars import jars, java
 from stream_app.broker.kafka import PROPERTIES, VERSION, KafkaCluster, properties
 from stream_app.broker.probe import live_nodes
+from tests.broker.traffic import SECONDS, make_topic, read, round_trip, send
 
 
 async def test_a_thousand_messages_arrive(kafka: KafkaCluster) -> None:

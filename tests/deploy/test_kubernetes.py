@@ -16,8 +16,8 @@ import yaml
 from cloudcoil.models.keda import v1alpha1 as keda
 
 from stream_app import settings as settings_module
+from stream_app.messages.topics import BY_NAME, full_name
 from stream_app.settings import PREFIX, Settings
-from stream_app.topics import BY_NAME, full_name
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -129,7 +129,7 @@ def test_secrets_come_from_the_secret_and_stand_in_no_file() -> None:
 
 
 def test_commands_exist() -> None:
-    main = importlib.import_module("stream_app.cli").main
+    main = importlib.import_module("stream_app.commands.main").main
     for container in containers():
         command: click.Command = main
         for verb in container["args"]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from network import Network
 
 from stream_app.broker.kafka import KafkaCluster, KafkaUnavailable
+from tests.faults.network import Network
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import random
 import time
 from typing import Any
 
-from models.runtime import Model
-from stream_app.app import create_worker, serve
+from stream_app.agents.worker import create_worker, serve
+from stream_app.inference.runtime import Model
 from stream_app.pipeline import build
 from stream_app.settings import load
 

@@ -46,21 +46,21 @@ MUTATIONS = (
         "tests/delivery/test_shell.py",
     ),
     Mutation(
-        1, "what waits is kept when partitions move", "stream_app/delivery/transport.py",
+        1, "what waits is kept when partitions move", "stream_app/delivery/upstream/transport.py",
         "            inbox.clear()\n", "            pass\n",
-        "tests/delivery/test_transport.py",
+        "tests/delivery/upstream/test_transport.py",
     ),
     Mutation(
         1, "what was fetched before partitions moved is handed on",
-        "stream_app/delivery/transport.py",
+        "stream_app/delivery/upstream/transport.py",
         "self._fetched_at != self._moves:\n            return\n        restored",
         "False:\n            return\n        restored",
-        "tests/delivery/test_transport.py",
+        "tests/delivery/upstream/test_transport.py",
     ),
     Mutation(
-        1, "half of a RocksDB folder passes for all of it", "stream_app/delivery/store.py",
+        1, "half of a RocksDB folder passes for all of it", "stream_app/delivery/upstream/store.py",
         "        if found - known:\n", "        if False:\n",
-        "tests/delivery/test_store.py",
+        "tests/delivery/upstream/test_store.py",
     ),
     Mutation(
         2, "a redelivered event counts again", "stream_app/interests/update.py",
@@ -68,10 +68,10 @@ MUTATIONS = (
         "tests/interests/test_update.py",
     ),
     Mutation(
-        2, "a redelivered signal counts again", "stream_app/alerts/subject.py",
+        2, "a redelivered signal counts again", "stream_app/subjects/record.py",
         "        if entry.offset <= subject.applied.get(source, -1):\n",
         "        if False:\n",
-        "tests/alerts/test_subject.py",
+        "tests/subjects/test_record.py",
     ),
     Mutation(
         2, "an alert has another id each time", "stream_app/alerts/severe.py",
@@ -103,14 +103,15 @@ MUTATIONS = (
         "tests/kafka/test_ownership.py",
     ),
     Mutation(
-        3, "a partition that comes back is taken for claimed", "stream_app/delivery/store.py",
+        3, "a partition that comes back is taken for claimed",
+        "stream_app/delivery/upstream/store.py",
         "        self.unclaimed.add(partition)\n", "",
         "tests/kafka/test_ownership.py",
     ),
     Mutation(
-        3, "recovery takes a frozen worker's late writes", "stream_app/delivery/store.py",
+        3, "recovery takes a frozen worker's late writes", "stream_app/delivery/upstream/store.py",
         "            if its < highest:\n", "            if False:\n",
-        "tests/delivery/test_store.py",
+        "tests/delivery/upstream/test_store.py",
     ),
     Mutation(
         3, "what a frozen worker sent too late stays", "stream_app/delivery/table.py",
@@ -134,9 +135,9 @@ MUTATIONS = (
         "tests/interests/test_update.py",
     ),
     Mutation(
-        5, "a subject's windows are kept for ever", "stream_app/alerts/subject.py",
+        5, "a subject's windows are kept for ever", "stream_app/subjects/record.py",
         "        del subject.windows[index]\n", "        pass\n",
-        "tests/alerts/test_subject.py",
+        "tests/subjects/test_record.py",
     ),
     Mutation(
         6, "the model runs on the event loop", "stream_app/delivery/shell.py",

@@ -9,19 +9,21 @@ from typing import Any, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from load import items
-from network import Network
-from verdict import differences, interests_of, subjects_of, without_analyses
-from visitors import Visitors, message
-from witness import Place, Witness
-from workers import WorkerProcess, drained
 
-from stream_app import profiles, topics
+from stream_app import profiles
 from stream_app.broker.kafka import KafkaCluster
-from stream_app.delivery.message import Record
+from stream_app.delivery import administration
+from stream_app.messages import topics
+from stream_app.messages.message import Record
 from stream_app.pipeline import build
 from stream_app.replay import Replay
 from stream_app.settings import Settings
+from tests.faults.network import Network
+from tests.faults.visitors import Visitors, message
+from tests.faults.witness import Place, Witness
+from tests.kafka.load import items
+from tests.kafka.verdict import differences, interests_of, subjects_of, without_analyses
+from tests.kafka.workers import WorkerProcess, drained
 
 RATE = 12.0
 """Reviews a second, and as many behaviours."""
@@ -116,14 +118,14 @@ class Scene:
         self._alerts: dict[str, dict[str, Any]] = {}
         self._trends: dict[str, dict[str, Any]] = {}
 
-    def worker(self, name: str, module: str = "stream_app.cli") -> Worker:
+    def worker(self, name: str, module: str = "stream_app") -> Worker:
         """A worker, not started."""
         within = self.network.join(name) if self.network else []
         return Worker(self.settings, self.folder, name, module, within)
 
     async def start(self) -> None:
         """Topics, catalogue, workers, the producer, the supervisor."""
-        await topics.create(self.settings)
+        await administration.create(self.settings)
         self._producer = AIOKafkaProducer(
             bootstrap_servers=self.settings.broker,
             acks="all",

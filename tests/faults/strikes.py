@@ -9,11 +9,10 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 from pathlib import Path
 
-from scene import Scene, Worker
-from workers import until
-
-from models.bundle import default_bundle, load, write_checksums
-from stream_app.promotion import announce
+from stream_app.commands.model.promote import announce
+from stream_app.inference.bundle import default_bundle, load, write_checksums
+from tests.faults.scene import Scene, Worker
+from tests.kafka.workers import until
 
 Strike = Callable[[Scene], Awaitable[None]]
 DISK = 24

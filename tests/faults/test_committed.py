@@ -2,18 +2,19 @@
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from workers import settings_for
 
-from stream_app import topics
 from stream_app.broker.kafka import KafkaCluster
-from stream_app.delivery import committed
+from stream_app.delivery import administration
+from stream_app.delivery.upstream import committed
+from stream_app.messages import topics
+from tests.kafka.workers import settings_for
 
 
 @pytest.mark.slow
 async def test_whoever_is_asked_what_is_committed_is_told(cluster: KafkaCluster) -> None:
     committed.install()
     settings = settings_for(cluster, "committed")
-    await topics.create(settings)
+    await administration.create(settings)
     where = TopicPartition(topics.full_name(settings, "reviews"), 0)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=cluster.bootstrap, group_id="group", enable_auto_commit=False

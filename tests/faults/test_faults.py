@@ -12,13 +12,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from network import Network
-from scene import Outcome, Scene
-from strikes import FAILING, possible
-from workers import settings_for
 
-from models.evaluation import machine
 from stream_app.broker.kafka import KafkaCluster
+from stream_app.training.model.evaluation import machine
+from tests.faults.network import Network
+from tests.faults.scene import Outcome, Scene
+from tests.faults.strikes import FAILING, possible
+from tests.kafka.workers import settings_for
 
 GENTLE = ("bundle swapped", "model slow", "model failing")
 """No kill, freeze or cut: three times each, whatever `--strikes` says."""

@@ -6,20 +6,19 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spending import within
 
-import schemas
 from bench.hostile import Run
-from models.batching import Inference
-from models.bundle import default_bundle
-from models.bundle import load as load_bundle
-from models.runtime import Model
-from schemas import Behaviour, Invalid, Item, Review
-from stream_app import profiles
+from stream_app import profiles, schemas
+from stream_app.inference.batching import Inference
+from stream_app.inference.bundle import default_bundle
+from stream_app.inference.bundle import load as load_bundle
+from stream_app.inference.runtime import Model
 from stream_app.pipeline import assemble
+from stream_app.schemas import Behaviour, Invalid, Item, Review
 from stream_app.settings import load
 from stream_app.text.clean import clean
 from stream_app.text.mask import Masker
+from tests.spending import within
 
 SECONDS = 0.25
 """Most that one message may take alone."""

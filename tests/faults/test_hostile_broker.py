@@ -7,7 +7,7 @@ from stream_app.broker.kafka import KafkaCluster
 
 GROWTH = 400
 """MiB that bombs may add while they are read: bounds of fetches and queues, see
-`stream_app.delivery.unpacking`. Unbounded, those of this run take more than 2 GiB."""
+`stream_app.delivery.upstream.unpacking`. Unbounded, those of this run take more than 2 GiB."""
 
 
 @pytest.mark.slow

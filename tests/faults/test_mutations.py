@@ -1,7 +1,8 @@
 """The mutations still mean the code as it is; `make mutations` runs them."""
 
 import pytest
-from mutations import MUTATIONS, Mutation, mutated
+
+from tests.faults.mutations import MUTATIONS, Mutation, mutated
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.what)

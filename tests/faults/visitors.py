@@ -4,8 +4,8 @@ import json
 import random
 from collections.abc import Iterator
 
-from stream_app.delivery.message import Record
 from stream_app.demo import corpus
+from stream_app.messages.message import Record
 
 USERS = 150
 COMPLAINED = "p-101"

@@ -6,11 +6,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from stream_app.delivery.dead import place, told
-from stream_app.delivery.message import Record
 from stream_app.delivery.ownership import OWNER, token
+from stream_app.messages.dead_letter import place, told
+from stream_app.messages.message import Record
+from stream_app.messages.topics import LARGE, TABLES, changelog, full_name
 from stream_app.settings import Settings
-from stream_app.topics import LARGE, TABLES, changelog, full_name
 
 INPUTS = ("items", "reviews", "behaviours")
 OUTPUTS = ("analyses", "recommendations", "alerts", "trends", "dead-letters", "item-vectors")

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import Analysis, Behaviour, Topic
-from schemas.records import Source
-from stream_app.identity import hash64
 from stream_app.interests.record import decode, empty, encode, readable
-from stream_app.interests.update import DAY, Rules, apply_analysis, apply_behaviour, opinion, pack
+from stream_app.interests.update import DAY, Rules, apply_analysis, apply_behaviour, opinion
+from stream_app.messages.identity import hash64
+from stream_app.messages.vectors import pack
+from stream_app.schemas import Analysis, Behaviour, Topic
+from stream_app.schemas.records import Source
 
 RULES = Rules(
     {"view": 0.2, "purchase": 2.0, "hide": -2.0, "review": 2.0},

@@ -13,12 +13,13 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from users import USERS, As, Secured, password
 
-from stream_app import access, topics
-from stream_app.access import Acl
 from stream_app.broker.kafka import KafkaCluster, KafkaUnavailable, Security
+from stream_app.commands import access
+from stream_app.commands.access import Acl
+from stream_app.delivery import administration
 from stream_app.settings import Settings, load, security
+from tests.kafka.users import USERS, As, Secured, password
 
 OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8}
 RESOURCES = {"topic": 2, "group": 3}
@@ -99,4 +100,4 @@ async def _prepared(settings: As, app: str) -> None:
     for component in access.COMPONENTS:
         for acl in access.acls(admin, component):
             await grant(admin, acl, component)
-    await topics.create(settings("operator", app))
+    await administration.create(settings("operator", app))

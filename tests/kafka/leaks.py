@@ -13,9 +13,9 @@ import rocksdict
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from stream_app.access import INPUTS
+from stream_app.commands.access import INPUTS
+from stream_app.messages.topics import LARGE
 from stream_app.settings import Settings, security
-from stream_app.topics import LARGE
 
 TOLD = "__connect.errors."
 """What headers of a dead letter begin with that the worker writes."""

@@ -4,9 +4,9 @@ import json
 import random
 from collections.abc import Iterator
 
-from schemas import Item
-from stream_app.delivery.message import Record
 from stream_app.demo import corpus
+from stream_app.messages.message import Record
+from stream_app.schemas import Item
 
 HOURS = 48
 PERSONAL = {

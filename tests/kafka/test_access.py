@@ -18,18 +18,18 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 from click.testing import CliRunner
-from workers import WorkerProcess, read_all, until
 
-from stream_app import access
-from stream_app.access import Acl
 from stream_app.broker import BrokerError
 from stream_app.broker.process import free_ports
-from stream_app.cli import main
-from stream_app.dashboard.desk import Desk
-from stream_app.dashboard.feed import Feed
+from stream_app.commands import access
+from stream_app.commands.access import Acl
+from stream_app.commands.main import main
+from stream_app.dashboard.publisher import Desk
+from stream_app.dashboard.reader import Feed
+from stream_app.messages.topics import TABLES, TOPICS, changelog, full_name
 from stream_app.settings import Settings, security
 from stream_app.text.mask import Masker
-from stream_app.topics import TABLES, TOPICS, changelog, full_name
+from tests.kafka.workers import WorkerProcess, read_all, until
 
 As = Callable[..., Settings]
 

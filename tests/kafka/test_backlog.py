@@ -5,12 +5,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from load import events
-from workers import WorkerProcess, drained, read_all, settings_for
 
-from stream_app import topics
 from stream_app.broker.kafka import KafkaCluster
-from stream_app.sending import send_all
+from stream_app.delivery import administration
+from stream_app.delivery.sending import send_all
+from tests.kafka.load import events
+from tests.kafka.workers import WorkerProcess, drained, read_all, settings_for
 
 COUNT = 2000
 
@@ -21,7 +21,7 @@ async def test_recommendations_do_not_wait_for_a_backlog_of_reviews(
 ) -> None:
     """One fetch brings all that was laid up, and many times what the agent takes at once."""
     settings = msgspec.structs.replace(settings_for(kafka, "backlog"), batch_rows=16)
-    await topics.create(settings)
+    await administration.create(settings)
     laid_up = [record for record in events(COUNT, until=time.time()) if record.topic == "reviews"]
     await send_all(settings, laid_up, lambda _: None)
     worker = WorkerProcess(settings, tmp_path, "one")

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workers import WorkerProcess, newest, settings_for, until
 
-from stream_app import topics
 from stream_app.broker import Broker
-from stream_app.delivery.message import Record
+from stream_app.delivery import administration
+from stream_app.delivery.sending import send_all
 from stream_app.demo import corpus
-from stream_app.sending import send_all
+from stream_app.messages.message import Record
 from stream_app.settings import Settings
+from tests.kafka.workers import WorkerProcess, newest, settings_for, until
 
 TELLING = "cat"
 CATS = [
@@ -45,7 +45,7 @@ async def test_a_topic_nobody_described_is_told_also_after_a_restart(
     any_broker: Broker, tmp_path: Path
 ) -> None:
     settings = settings_for(any_broker, "emerging")
-    await topics.create(settings)
+    await administration.create(settings)
     texts = CATS + [review.text for review in corpus.load().reviews]
     random.Random(2).shuffle(texts)
     worker = WorkerProcess(settings, tmp_path, "only")

@@ -8,17 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from load import events
-from workers import WorkerProcess, drained, read_all, settings_for, until
 
-import schemas
-from models.bundle import default_bundle, load
-from schemas import Promotion
-from stream_app import topics
+from stream_app import schemas
 from stream_app.broker.kafka import KafkaCluster
-from stream_app.delivery.message import Record
-from stream_app.promotion import KEY, announce
-from stream_app.sending import send_all
+from stream_app.commands.model.promote import KEY, announce
+from stream_app.delivery import administration
+from stream_app.delivery.sending import send_all
+from stream_app.inference.bundle import default_bundle, load
+from stream_app.messages.message import Record
+from stream_app.schemas import Promotion
+from tests.kafka.load import events
+from tests.kafka.workers import WorkerProcess, drained, read_all, settings_for, until
 
 
 @pytest.mark.slow
@@ -27,7 +27,7 @@ async def test_a_bundle_is_swapped_under_load(
     kafka: KafkaCluster, tmp_path: Path, variant: Callable[..., Path]
 ) -> None:
     settings = settings_for(kafka, "swap")
-    await topics.create(settings)
+    await administration.create(settings)
     made = [record for record in events(2500, until=time.time()) if record.topic == "reviews"]
     sent = 0
 

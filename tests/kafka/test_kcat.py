@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from load import items
-from workers import WorkerProcess, drained
 
-from stream_app import topics
 from stream_app.broker.kafka import KafkaCluster
-from stream_app.sending import send_all
+from stream_app.delivery import administration
+from stream_app.delivery.sending import send_all
 from stream_app.settings import load
+from tests.kafka.load import items
+from tests.kafka.workers import WorkerProcess, drained
 
 
 def kcat(broker: str, *arguments: str, text: str | None = None) -> str:
@@ -37,7 +37,7 @@ async def test_kcat_reads_what_it_caused(kafka: KafkaCluster, tmp_path: Path) ->
         pytest.skip("kcat is not installed")
     settings = load(environ={}, broker=kafka.bootstrap, app="kcat", prefix="kcat.",
                     session_timeout=6.0)  # fmt: skip
-    await topics.create(settings)
+    await administration.create(settings)
     await send_all(settings, items(), lambda n: None)
     review = {"review_id": "k1", "user_id": "u1", "item_id": "p-105", "time": time.time(),
               "text": "The charger caught fire at night, call me on 13800138000"}  # fmt: skip

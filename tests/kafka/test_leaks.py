@@ -12,15 +12,15 @@ import rocksdict
 import trustme
 from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner
-from leaks import Finding, in_files, in_topics, search
-from load import PERSONAL
-from users import USERS, As, Secured, password
-from workers import WorkerProcess, drained, read_all, settings_for, until
 
-from stream_app import topics
 from stream_app.broker.kafka import KafkaCluster
-from stream_app.cli import main
+from stream_app.commands.main import main
+from stream_app.delivery import administration
 from stream_app.settings import PREFIX, security
+from tests.kafka.leaks import Finding, in_files, in_topics, search
+from tests.kafka.load import PERSONAL
+from tests.kafka.users import USERS, As, Secured, password
+from tests.kafka.workers import WorkerProcess, drained, read_all, settings_for, until
 
 SECRETS = {f"password of {user}": password(user) for user in USERS} | {
     "wrong password": "Guess3d-and-wrong"
@@ -146,7 +146,7 @@ async def test_what_leaks_is_found(kafka: KafkaCluster, tmp_path: Path) -> None:
     """The search, shown something in each place that it looks into."""
     secret, personal = {"secret": "planted-S3cret"}, {"phone": "138 9999 0000"}
     settings = settings_for(kafka, "planted")
-    await topics.create(settings)
+    await administration.create(settings)
     async with AIOKafkaProducer(bootstrap_servers=settings.broker) as sending:
         data = b"call 13899990000, planted-S3cret"
         for topic in ("reviews", "analyses", "dead-letters"):

@@ -8,28 +8,28 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from load import events, items
-from verdict import accounted, differences, subjects_of, without_analyses, without_busy
-from workers import WorkerProcess, drained, newest, read_all, settings_for, table, until
 
-import schemas
-from schemas import Trend
-from stream_app import topics
-from stream_app.alerts.emerging import SUBJECT
+from stream_app import schemas
 from stream_app.broker import Broker
 from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.broker.kafka import KafkaCluster
-from stream_app.delivery.message import Record
+from stream_app.delivery import administration
+from stream_app.delivery.sending import send_all
+from stream_app.emerging.discovered import SUBJECT
 from stream_app.interests import record
 from stream_app.interests.record import Interest
 from stream_app.interests.update import DAY
+from stream_app.messages.message import Record
 from stream_app.pipeline import build
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.hybrid import Hybrid
 from stream_app.recommend.policy import Rules
 from stream_app.recommend.sources import sources
 from stream_app.replay import Replay
-from stream_app.sending import send_all
+from stream_app.schemas import Trend
+from tests.kafka.load import events, items
+from tests.kafka.verdict import accounted, differences, subjects_of, without_analyses, without_busy
+from tests.kafka.workers import WorkerProcess, drained, newest, read_all, settings_for, table, until
 
 COUNT = 5000
 
@@ -59,7 +59,7 @@ async def test_a_killed_worker_changes_nothing(
     tables, trends and open surges are those of `replay`, field by field. Also where `moves` more
     kills and orderly stops follow, the partitions hardly at rest in between."""
     settings = settings_for(kafka, f"killed-{moves}")
-    await topics.create(settings)
+    await administration.create(settings)
     catalogue, load_ = list(items()), events(COUNT, until=time.time())
     await send_all(settings, catalogue, lambda n: None)
     await send_all(settings, load_, lambda n: None)
@@ -154,7 +154,7 @@ async def test_a_killed_worker_changes_nothing(
 async def test_a_stranger_sees_the_whole_way(any_broker: Broker, tmp_path: Path) -> None:
     """One review: analysis, recommendation, alert, trend; its trace context travels along."""
     settings = settings_for(any_broker, "stranger")
-    await topics.create(settings)
+    await administration.create(settings)
     worker = WorkerProcess(settings, tmp_path, "only")
     worker.start()
     review = {"review_id": "r1", "user_id": "u1", "item_id": "p-101", "time": time.time(),
@@ -187,7 +187,7 @@ async def test_a_worker_stops_in_time_without_its_broker(tmp_path: Path) -> None
     """An orderly stop needs the broker; where it is gone, the deadline ends the worker."""
     with EmbeddedBroker() as broker:
         settings = msgspec.structs.replace(settings_for(broker, "orphan"), stop_seconds=3.0)
-        await topics.create(settings)
+        await administration.create(settings)
         worker = WorkerProcess(settings, tmp_path, "only")
         worker.start()
         await send_all(settings, events(1, until=time.time()), lambda n: None)

@@ -4,18 +4,19 @@ import asyncio
 
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError
-from workers import read_all, settings_for
 
-from stream_app import topics
 from stream_app.broker.kafka import KafkaCluster
-from stream_app.delivery.message import Record
+from stream_app.delivery import administration
 from stream_app.delivery.outbox import MAX_BATCH, Entry, Outbox
-from stream_app.topics import LARGE, full_name
+from stream_app.messages import topics
+from stream_app.messages.message import Record
+from stream_app.messages.topics import LARGE, full_name
+from tests.kafka.workers import read_all, settings_for
 
 
 async def test_offsets_are_those_of_the_changes_over_many_batches(kafka: KafkaCluster) -> None:
     settings = settings_for(kafka, "offsets")
-    await topics.create(settings)
+    await administration.create(settings)
     name = topics.changelog(settings, "interests")
     # Several batches of each partition, one message that fills more than a batch alone.
     changes = [Entry(name, n % 4, b"k%d" % n, b"%d" % n * 200, ()) for n in range(4000)]
@@ -40,7 +41,7 @@ async def test_a_message_without_a_key_goes_anywhere_and_a_giant_is_an_error(
     kafka: KafkaCluster,
 ) -> None:
     settings = settings_for(kafka, "keyless")
-    await topics.create(settings)
+    await administration.create(settings)
     outbox = Outbox(settings)
     await outbox.start()
     await outbox.deliver([Record("alerts", None, b"%d" % n) for n in range(64)])

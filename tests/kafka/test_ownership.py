@@ -5,16 +5,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from workers import newest, read_all, settings_for, table
 
-from stream_app import topics
-from stream_app.app import create_app
+from stream_app.agents.worker import create_app
 from stream_app.broker.kafka import KafkaCluster
-from stream_app.delivery.message import State
+from stream_app.delivery import administration
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.ownership import Superseded
 from stream_app.delivery.table import StateTable
+from stream_app.messages import topics
+from stream_app.messages.message import State
 from stream_app.settings import Settings
+from tests.kafka.workers import newest, read_all, settings_for, table
 
 NAME = "interests"
 
@@ -78,7 +79,7 @@ async def test_the_late_write_of_a_frozen_worker_changes_nothing(
     kafka: KafkaCluster, hold: Hold
 ) -> None:
     settings = settings_for(kafka, "owners")
-    await topics.create(settings)
+    await administration.create(settings)
     frozen, owner, late = hold(settings, "frozen", "owner", "late")
     await frozen.take_over()
     await frozen.write(b"user", b"1 event")
@@ -105,7 +106,7 @@ async def test_the_late_write_of_a_frozen_worker_changes_nothing(
 async def test_of_two_claims_the_first_holds(kafka: KafkaCluster, hold: Hold) -> None:
     """A worker that was frozen just before its claim makes it late."""
     settings = settings_for(kafka, "claims")
-    await topics.create(settings)
+    await administration.create(settings)
     first, second = hold(settings, "first", "second")
     await first.recover()
     await second.recover()
@@ -122,7 +123,7 @@ async def test_of_two_claims_the_first_holds(kafka: KafkaCluster, hold: Hold) ->
 
 async def test_a_claim_brings_what_recovery_left_out(kafka: KafkaCluster, hold: Hold) -> None:
     settings = settings_for(kafka, "early")
-    await topics.create(settings)
+    await administration.create(settings)
     before, after = hold(settings, "before", "after")
     await before.take_over()
     await before.write(b"user", b"1 event")
@@ -137,7 +138,7 @@ async def test_a_claim_brings_what_recovery_left_out(kafka: KafkaCluster, hold: 
 async def test_a_partition_that_comes_back_is_claimed_anew(kafka: KafkaCluster, hold: Hold) -> None:
     """Recovery may end before it has told that the partition was another's meanwhile."""
     settings = settings_for(kafka, "back")
-    await topics.create(settings)
+    await administration.create(settings)
     first, second = hold(settings, "first", "second")
     await first.take_over()
     await first.write(b"user", b"1 event")

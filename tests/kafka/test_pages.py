@@ -15,22 +15,22 @@ import pytest
 from aiohttp import ClientSession, web
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from load import events, items
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
-from workers import WorkerProcess, read_all, settings_for, until
 
-import schemas
-from schemas import Promotion
-from stream_app import topics
+from stream_app import schemas
 from stream_app.broker import Broker
 from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.broker.process import free_ports
-from stream_app.delivery.message import PRODUCED, Record
-from stream_app.promotion import KEY
-from stream_app.sending import send_all
+from stream_app.commands.model.promote import KEY
+from stream_app.delivery import administration
+from stream_app.delivery.sending import send_all
+from stream_app.messages.message import PRODUCED, Record
+from stream_app.messages.topics import full_name
+from stream_app.schemas import Promotion
 from stream_app.settings import PREFIX, Settings
-from stream_app.topics import full_name
+from tests.kafka.load import events, items
+from tests.kafka.workers import WorkerProcess, read_all, settings_for, until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 TOKEN = "a-token-of-the-tests-0123456789"
@@ -112,7 +112,7 @@ async def test_what_is_asked_for_is_there(any_broker: Broker, tmp_path: Path, sp
         settings_for(any_broker, "pages"), http_port=port, http_token=TOKEN, log_format="json",
         idempotent=not isinstance(any_broker, EmbeddedBroker),
     )  # fmt: skip
-    await topics.create(settings)
+    await administration.create(settings)
     worker = WorkerProcess(settings, tmp_path, "only")
     worker.start()
     async with ClientSession(f"http://127.0.0.1:{port}") as session:
@@ -264,7 +264,7 @@ async def test_a_worker_that_could_be_reached_does_not_start_without_a_token(
         monkeypatch.setenv(PREFIX + name, value)
     monkeypatch.chdir(tmp_path)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "stream_app.cli", "worker", stderr=asyncio.subprocess.PIPE
+        sys.executable, "-m", "stream_app", "worker", stderr=asyncio.subprocess.PIPE
     )
     _, said = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 1

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from workers import WorkerProcess, drained, newest, read_all, settings_for
 
-from stream_app import topics
 from stream_app.broker import Broker
-from stream_app.delivery.message import Record
-from stream_app.interests.update import pack
-from stream_app.sending import send_all
+from stream_app.delivery import administration
+from stream_app.delivery.sending import send_all
+from stream_app.messages.message import Record
+from stream_app.messages.vectors import pack
+from tests.kafka.workers import WorkerProcess, drained, newest, read_all, settings_for
 
 SHORT = pack(np.ones(3, np.float32))
 NOTHING = pack(np.full(384, np.nan, np.float32))
@@ -46,7 +46,7 @@ async def test_what_cannot_be_read_between_the_agents_is_passed_over(
     any_broker: Broker, tmp_path: Path
 ) -> None:
     settings = settings_for(any_broker, "poison")
-    await topics.create(settings)
+    await administration.create(settings)
     poison = [
         Record(topic, key, json.dumps(value).encode())
         for topic, (key, values) in BROKEN.items()

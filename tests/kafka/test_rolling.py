@@ -9,8 +9,17 @@ from typing import Any
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
-from load import events, items
-from verdict import (
+
+from stream_app.broker.kafka import KafkaCluster
+from stream_app.delivery import administration
+from stream_app.delivery.sending import send_all
+from stream_app.messages.message import Record
+from stream_app.messages.vectors import unpack
+from stream_app.pipeline import build
+from stream_app.replay import Replay
+from stream_app.settings import Settings
+from tests.kafka.load import events, items
+from tests.kafka.verdict import (
     accounted,
     differences,
     interests_of,
@@ -18,16 +27,7 @@ from verdict import (
     without_analyses,
     without_busy,
 )
-from workers import WorkerProcess, drained, lag, read_all, settings_for, table, until
-
-from stream_app import topics
-from stream_app.broker.kafka import KafkaCluster
-from stream_app.delivery.message import Record
-from stream_app.interests.update import unpack
-from stream_app.pipeline import build
-from stream_app.replay import Replay
-from stream_app.sending import send_all
-from stream_app.settings import Settings
+from tests.kafka.workers import WorkerProcess, drained, lag, read_all, settings_for, table, until
 
 AT_ONCE, PAUSE = 4, 0.25
 """Messages sent, and seconds until the next."""
@@ -54,7 +54,7 @@ async def test_a_rolling_restart_loses_and_doubles_nothing(
     kafka: KafkaCluster, tmp_path: Path
 ) -> None:
     settings = settings_for(kafka, "rolling")
-    await topics.create(settings)
+    await administration.create(settings)
     catalogue, load = list(items()), events(2000, until=time.time())
     sent: list[Record] = []
     enough = asyncio.Event()

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from stream_app import access
 from stream_app.broker.kafka import KafkaCluster
+from stream_app.commands import access
 from stream_app.settings import Settings
 
 USERS = ("admin", "stranger", *access.COMPONENTS)

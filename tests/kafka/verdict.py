@@ -5,15 +5,14 @@ import math
 from collections import Counter
 from typing import Any
 
-from workers import newest, read_all
-
-from stream_app.alerts.subject import IDS
-from stream_app.delivery.dead import place
-from stream_app.delivery.message import Record
 from stream_app.interests import record
+from stream_app.messages.dead_letter import place
+from stream_app.messages.message import Record
 from stream_app.pipeline import Pipeline
 from stream_app.replay import describe
 from stream_app.settings import Settings
+from stream_app.subjects.record import IDS
+from tests.kafka.workers import newest, read_all
 
 
 def differences(live: Any, oracle: Any, path: str = "") -> list[str]:

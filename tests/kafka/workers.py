@@ -16,12 +16,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from stream_app import topics
 from stream_app.broker import Broker
 from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.delivery.ownership import OWNER, token
+from stream_app.messages import topics
+from stream_app.messages.topics import LARGE, full_name
 from stream_app.settings import Settings, environment, load, security
-from stream_app.topics import LARGE, full_name
 
 INPUTS = ("reviews", "behaviours", "items", "analyses", "signals")
 
@@ -44,7 +44,7 @@ class WorkerProcess:
         settings: Settings,
         folder: Path,
         name: str,
-        module: str = "stream_app.cli",
+        module: str = "stream_app",
         within: Sequence[str] = (),
     ) -> None:
         self.data = folder / name

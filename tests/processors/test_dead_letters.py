@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from models.batching import Inference
-from models.runtime import Model, Outputs
-from models.tokens import Encoding
 from stream_app import profiles
-from stream_app.delivery.message import PRODUCED, Message, Result, produced
-from stream_app.identity import partition
+from stream_app.inference.batching import Inference
+from stream_app.inference.runtime import Model, Outputs
+from stream_app.inference.tokens import Encoding
+from stream_app.messages.identity import partition
+from stream_app.messages.message import PRODUCED, Message, Result, produced
 from stream_app.pipeline import Pipeline, assemble, open_model
 from stream_app.settings import Settings, load
 

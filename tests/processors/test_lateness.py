@@ -6,17 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-import schemas
-from models.batching import Inference
-from models.bundle import default_bundle, load
-from models.runtime import Model
-from schemas import Signal, Signals
-from stream_app import profiles
+from stream_app import profiles, schemas
 from stream_app import settings as settings_module
-from stream_app.delivery.message import Message
-from stream_app.identity import partition
+from stream_app.inference.batching import Inference
+from stream_app.inference.bundle import default_bundle, load
+from stream_app.inference.runtime import Model
+from stream_app.messages.identity import partition
+from stream_app.messages.message import Message
 from stream_app.pipeline import assemble
 from stream_app.processors.watch import Watch
+from stream_app.schemas import Signal, Signals
 
 HOUR = 3600.0
 NOON = 450_000 * HOUR

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from models.batching import Inference
-from models.bundle import default_bundle, load
-from models.runtime import Model
 from stream_app import profiles
 from stream_app import settings as settings_module
-from stream_app.delivery.message import REFRESH, Message, Record
-from stream_app.identity import partition
+from stream_app.inference.batching import Inference
+from stream_app.inference.bundle import default_bundle, load
+from stream_app.inference.runtime import Model
+from stream_app.messages.identity import partition
+from stream_app.messages.message import REFRESH, Message, Record
 from stream_app.pipeline import Pipeline, assemble
 from stream_app.replay import Replay
 

@@ -6,16 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-import schemas
-from models.batching import Inference
-from schemas import Signals, Trend, Unmatched
-from stream_app import profiles
+from stream_app import profiles, schemas
 from stream_app.agents.emerging import REMINDER
-from stream_app.alerts.unmatched import SLOTS
-from stream_app.delivery.message import Message, Record
 from stream_app.demo import corpus
-from stream_app.identity import partition
+from stream_app.emerging.unmatched import SLOTS
+from stream_app.inference.batching import Inference
+from stream_app.messages.identity import partition
+from stream_app.messages.message import Message, Record
 from stream_app.pipeline import Pipeline, assemble, open_model
+from stream_app.schemas import Signals, Trend, Unmatched
 from stream_app.settings import load
 
 SETTINGS = load(environ={})

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from schemas import Invalid
 from stream_app.processors.validity import event_time
+from stream_app.schemas import Invalid
 
 
 def test_an_event_has_its_own_time_or_that_of_its_message() -> None:

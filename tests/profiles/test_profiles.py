@@ -3,11 +3,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from spending import within
 
 from stream_app.demo.corpus import load as corpus
 from stream_app.profiles import Profile, ProfileError, load, shipped
 from stream_app.text.mask import Masker
+from tests.spending import within
 
 MINIMAL = """
 name = "mine"

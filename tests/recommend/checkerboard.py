@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas import Item, ItemVector, Reason
 from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.source import Rows, Source
+from stream_app.schemas import Item, ItemVector, Reason
 
 DIMENSIONS = 8
 

@@ -4,22 +4,10 @@ import base64
 
 import numpy as np
 import pytest
-from checkerboard import catalogue, reasons, score
 
-from schemas import Behaviour, Signal, Trend
-from stream_app.alerts.subject import (
-    MOST_NEIGHBOURS,
-    NEIGHBOURS,
-    Subject,
-    Windows,
-    apply,
-    decode,
-    encode,
-)
-from stream_app.alerts.trend import trend
-from stream_app.identity import hash64
 from stream_app.interests.record import Interest, empty
 from stream_app.interests.update import Rules, apply_behaviour
+from stream_app.messages.identity import hash64
 from stream_app.recommend.neighbours import (
     COUNTED,
     FOLLOWERS,
@@ -28,10 +16,21 @@ from stream_app.recommend.neighbours import (
     MOST,
     RECENT,
     Neighbours,
-    from_bytes,
-    pack,
     steps,
 )
+from stream_app.schemas import Behaviour, Signal, Trend
+from stream_app.subjects.pairs import from_bytes, pack
+from stream_app.subjects.record import (
+    MOST_NEIGHBOURS,
+    NEIGHBOURS,
+    Subject,
+    Windows,
+    apply,
+    decode,
+    encode,
+)
+from stream_app.subjects.trend import trend
+from tests.recommend.checkerboard import catalogue, reasons, score
 
 RULES = Rules({"view": 0.2}, 1e6, frozenset())
 WINDOWS = Windows(3600, 96, 3600, 1e6)

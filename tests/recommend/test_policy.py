@@ -4,16 +4,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from checkerboard import DIMENSIONS, catalogue, reasons, score
 from numpy.typing import NDArray
-from spending import within
 
-import schemas
-from schemas import Behaviour, Item, ItemVector, Recommendations, Trend
-from stream_app.delivery.message import Message
-from stream_app.identity import hash64
+from stream_app import schemas
 from stream_app.interests.record import Interest, empty
-from stream_app.interests.update import Rules, apply_behaviour, pack
+from stream_app.interests.update import Rules, apply_behaviour
+from stream_app.messages.identity import hash64
+from stream_app.messages.message import Message
+from stream_app.messages.vectors import pack
 from stream_app.processors.interests import Interests
 from stream_app.recommend import hybrid as hybrid_module
 from stream_app.recommend import policy
@@ -21,6 +19,9 @@ from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.content import Content
 from stream_app.recommend.hybrid import Hybrid
 from stream_app.recommend.popularity import Popularity
+from stream_app.schemas import Behaviour, Item, ItemVector, Recommendations, Trend
+from tests.recommend.checkerboard import DIMENSIONS, catalogue, reasons, score
+from tests.spending import within
 
 RULES = Rules({"view": 0.2, "purchase": 2.0, "hide": -2.0}, 1e6, frozenset({"purchase", "hide"}))
 

@@ -4,12 +4,12 @@ from itertools import islice
 
 import pytest
 
-import schemas
-from schemas import ItemVector, Trend
-from stream_app.delivery.message import Record
+from stream_app import schemas
 from stream_app.demo import corpus
+from stream_app.messages.message import Record
 from stream_app.pipeline import Pipeline, build
 from stream_app.replay import BATCH, Output, Replay
+from stream_app.schemas import ItemVector, Trend
 from stream_app.settings import load
 
 NOW = 1.7e9

@@ -6,17 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checkerboard import DIMENSIONS, catalogue, reasons, score
 
-from schemas import Behaviour, Item, ItemVector, Trend
-from stream_app.identity import hash64
 from stream_app.interests.record import Interest, empty
-from stream_app.interests.update import Rules, apply_behaviour, pack
+from stream_app.interests.update import Rules, apply_behaviour
+from stream_app.messages.identity import hash64
+from stream_app.messages.vectors import pack
 from stream_app.recommend import bundle
 from stream_app.recommend.catalogue import Catalogue
-from stream_app.recommend.neighbours import pack as pack_pairs
 from stream_app.recommend.source import Source
 from stream_app.recommend.sources import sources
+from stream_app.schemas import Behaviour, Item, ItemVector, Trend
+from stream_app.subjects.pairs import pack as pack_pairs
+from tests.recommend.checkerboard import DIMENSIONS, catalogue, reasons, score
 
 RECOMMENDER = Path(__file__).parent / "recommender"
 RULES = Rules({"view": 0.2, "purchase": 1.0, "hide": -1.0}, 1e6, frozenset({"purchase"}))

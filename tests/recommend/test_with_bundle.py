@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.bundle import BundleError
+from stream_app.inference.bundle import BundleError
 from stream_app.pipeline import build
 from stream_app.settings import load
 

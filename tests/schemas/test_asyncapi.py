@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent / "asyncapi"
-DOCUMENT = Path(__file__).parents[2] / "schemas/generated/asyncapi.json"
+DOCUMENT = Path(__file__).parents[2] / "schemas/asyncapi.json"
 UNREACHED = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH")
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import Behaviour, Invalid, Item, Review, Signals, decode, encode
+from stream_app.schemas import Behaviour, Invalid, Item, Review, Signals, decode, encode
 
 DEEP = b"[" * 10_000
 GOOD: dict[str, Any] = {"review_id": "r1", "user_id": "u1", "text": "fine"}

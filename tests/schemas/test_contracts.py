@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-import schemas
-from schemas.records import Event, Source
-from stream_app.contracts import RECORDS, documents, slug
-from stream_app.delivery.dead import dead
-from stream_app.delivery.message import Message
+from stream_app import schemas
+from stream_app.commands.contracts import RECORDS, documents, slug
+from stream_app.messages.dead_letter import dead
+from stream_app.messages.message import Message
+from stream_app.messages.topics import TOPICS, configs
+from stream_app.schemas.records import Event, Source
 from stream_app.settings import Settings
-from stream_app.topics import TOPICS, configs
 
-GENERATED = Path(__file__).parents[2] / "schemas/generated"
+CONTRACTS = Path(__file__).parents[2] / "schemas"
 ITEM = schemas.Item("i1", "A kettle", price=12.5, tags=["kitchen"], time=1.0)
 EVIDENCE = schemas.Evidence(texts=["bad"], reviews=9, negatives=7, rate=0.8, baseline=0.1)
 TOPIC = schemas.Topic("quality", 0.5)
@@ -118,12 +118,12 @@ by_record = pytest.mark.parametrize("kind", RECORDS, ids=slug)
 
 
 def schema(kind: type[Any]) -> dict[str, Any]:
-    return json.loads((GENERATED / f"json/{slug(kind)}.json").read_text(encoding="utf-8"))
+    return json.loads((CONTRACTS / f"json/{slug(kind)}.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return json.loads((GENERATED / "asyncapi.json").read_text(encoding="utf-8"))
+    return json.loads((CONTRACTS / "asyncapi.json").read_text(encoding="utf-8"))
 
 
 def values(kind: type[Any]) -> list[Any]:
@@ -133,8 +133,8 @@ def values(kind: type[Any]) -> list[Any]:
 
 def test_the_files_are_what_the_records_say() -> None:
     found = {
-        path.relative_to(GENERATED).as_posix(): path.read_text(encoding="utf-8")
-        for path in GENERATED.rglob("*.json")
+        path.relative_to(CONTRACTS).as_posix(): path.read_text(encoding="utf-8")
+        for path in CONTRACTS.rglob("*.json")
     }
     assert found == documents(), "run `stream-app schemas`"
     assert all(text.endswith("}\n") for text in found.values())
@@ -143,12 +143,13 @@ def test_the_files_are_what_the_records_say() -> None:
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_the_text_does_not_depend_on_the_hash_seed(seed: str) -> None:
     program = (
-        "import json; from stream_app.contracts import documents; print(json.dumps(documents()))"
+        "import json; from stream_app.commands.contracts import documents; "
+        "print(json.dumps(documents()))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "PYTHONHASHSEED": seed},
-        cwd=GENERATED.parents[1],
+        cwd=CONTRACTS.parent,
         capture_output=True,
         check=True,
     )

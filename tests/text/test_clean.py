@@ -4,9 +4,9 @@ import unicodedata
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spending import within
 
 from stream_app.text.clean import clean
+from tests.spending import within
 
 FRAGMENTS = st.sampled_from(
     [

@@ -4,12 +4,12 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from personal import AFTER, BEFORE, GLUED, HARMLESS, PERSONAL, Personal
-from spending import within
 from stdnum import luhn
 
 from stream_app.text.mask import Masker, MaskRule
 from stream_app.text.numbers import _passes_luhn
+from tests.spending import within
+from tests.text.personal import AFTER, BEFORE, GLUED, HARMLESS, PERSONAL, Personal
 
 MASKER = Masker()
 PROFILE = Masker(

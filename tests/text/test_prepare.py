@@ -3,10 +3,10 @@ import html
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from personal import AFTER, BEFORE, HARMLESS, PERSONAL, Personal
 
 from stream_app.text.mask import Masker
 from stream_app.text.prepare import prepare
+from tests.text.personal import AFTER, BEFORE, HARMLESS, PERSONAL, Personal
 
 MASKER = Masker()
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-import schemas
-from schemas import ItemVector, Trend
-from stream_app.alerts import subject
-from stream_app.delivery.message import Record
+from stream_app import schemas
 from stream_app.interests import record
+from stream_app.messages.message import Record
 from stream_app.pipeline import Pipeline
 from stream_app.replay import Replay
-from stream_app.stored import StateError
+from stream_app.schemas import ItemVector, Trend
+from stream_app.schemas.state import StateError
+from stream_app.subjects import record as subject
 
 FILES = sorted((Path(__file__).parent / "kept").glob("*.jsonl.xz"))
 PARTITIONS = 4

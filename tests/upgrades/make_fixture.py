@@ -19,14 +19,14 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import schemas
-from schemas import Promotion
-from stream_app.alerts import subject
-from stream_app.delivery.message import Record
+from stream_app import schemas
 from stream_app.interests import record
+from stream_app.messages.message import Record
 from stream_app.pipeline import build
 from stream_app.replay import Replay
+from stream_app.schemas import Promotion
 from stream_app.settings import load
+from stream_app.subjects import record as subject
 
 HOUR = 3600
 START = 1_700_000_000 // HOUR * HOUR

@@ -9,19 +9,18 @@ from typing import Any
 
 import msgspec
 import pytest
-from kept import FILES, PARTITIONS, Kept, close, read, restarted
 
-import schemas
-from models.batching import Inference
-from schemas import Recommendations, Signals
-from stream_app import profiles
-from stream_app.alerts import subject
-from stream_app.delivery.message import Record
+from stream_app import profiles, schemas
+from stream_app.inference.batching import Inference
 from stream_app.interests import record
+from stream_app.messages.message import Record
+from stream_app.messages.topics import BY_NAME, TOPICS
 from stream_app.pipeline import Pipeline, assemble, open_model
 from stream_app.replay import Replay
+from stream_app.schemas import Recommendations, Signals
 from stream_app.settings import load
-from stream_app.topics import BY_NAME, TOPICS
+from stream_app.subjects import record as subject
+from tests.upgrades.kept import FILES, PARTITIONS, Kept, close, read, restarted
 
 SETTINGS = load(environ={}, partitions=PARTITIONS)
 Make = Callable[[], Pipeline]

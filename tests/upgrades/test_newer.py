@@ -7,20 +7,20 @@ from typing import Any
 
 import msgspec
 import pytest
-from kept import FILES, read, restarted
 
-import schemas
-from schemas import Analysis, Signals
-from stream_app.alerts import subject
-from stream_app.contracts import RECORDS, slug
-from stream_app.delivery.message import Message, Record
-from stream_app.identity import partition
+from stream_app import schemas
+from stream_app.commands.contracts import RECORDS, slug
 from stream_app.interests import record
+from stream_app.messages.identity import partition
+from stream_app.messages.message import Message, Record
+from stream_app.messages.topics import TOPICS
 from stream_app.pipeline import Pipeline, build
 from stream_app.replay import Replay
+from stream_app.schemas import Analysis, Signals
+from stream_app.schemas.state import StateError
 from stream_app.settings import load
-from stream_app.stored import StateError
-from stream_app.topics import TOPICS
+from stream_app.subjects import record as subject
+from tests.upgrades.kept import FILES, read, restarted
 
 SETTINGS = load(environ={})
 KEPT = read(FILES[0])

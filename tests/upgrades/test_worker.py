@@ -5,28 +5,29 @@ from pathlib import Path
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from kept import FILES, PARTITIONS, Kept, close, read, restarted
-from verdict import interests_of, subjects_of, without_analyses
-from workers import WorkerProcess, drained, lag, read_all, settings_for, table, until
 
-from stream_app import topics
-from stream_app.alerts import subject
 from stream_app.broker import Broker
+from stream_app.delivery import administration
 from stream_app.delivery.ending import EXIT_FAILURE
-from stream_app.delivery.message import Record
 from stream_app.delivery.ownership import OWNER
-from stream_app.identity import partition
+from stream_app.delivery.sending import send_all
 from stream_app.interests import record
+from stream_app.messages import topics
+from stream_app.messages.identity import partition
+from stream_app.messages.message import Record
 from stream_app.pipeline import build
-from stream_app.sending import send_all
 from stream_app.settings import Settings
+from stream_app.subjects import record as subject
+from tests.kafka.verdict import interests_of, subjects_of, without_analyses
+from tests.kafka.workers import WorkerProcess, drained, lag, read_all, settings_for, table, until
+from tests.upgrades.kept import FILES, PARTITIONS, Kept, close, read, restarted
 
 COMPACTED = ("item-vectors", "trends")
 
 
 async def left(settings: Settings, kept: Kept) -> None:
     """Put onto the broker what the kept version had there: changelogs and compacted topics."""
-    await topics.create(settings)
+    await administration.create(settings)
     told = [one for one in kept.outputs[False] if one.topic in COMPACTED]
     await send_all(settings, told, lambda _: None)
     producer = AIOKafkaProducer(bootstrap_servers=settings.broker)
@@ -76,7 +77,7 @@ async def test_a_record_of_a_later_version_ends_the_worker_and_stays(
     any_broker: Broker, tmp_path: Path
 ) -> None:
     settings = settings_for(any_broker, "downgraded")
-    await topics.create(settings)
+    await administration.create(settings)
     later = msgspec.msgpack.encode([99, "whatever it holds", {"more": "fields"}])
     changelog = topics.changelog(settings, "interests")
     place = partition(b"u1", settings.partitions)

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from nicegui import ui
 
-from schemas import Alert
-from stream_app.dashboard import words as units
+from stream_app.dashboard import texts as units
 from stream_app.dashboard.view import View, attribute, card, tag
+from stream_app.schemas import Alert
 
 SHOWN = 20
 KINDS = {"severe": "negative", "surge_begun": "negative", "surge_over": "positive"}

@@ -3,9 +3,9 @@
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
-from stream_app.dashboard import words as units
-from stream_app.dashboard.moods import ORDER
-from stream_app.dashboard.people import USERS
+from stream_app.dashboard import texts as units
+from stream_app.dashboard.sentiment import ORDER
+from stream_app.dashboard.users import USERS
 from stream_app.dashboard.view import View, attribute, tag
 
 SIGNS = {"negative": "▼", "neutral": "●", "positive": "▲"}

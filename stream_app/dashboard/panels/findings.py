@@ -2,9 +2,9 @@
 
 from nicegui import ui
 
-from schemas import Emerging
-from stream_app.dashboard.letters import Cause
+from stream_app.dashboard.dead_letters import Cause
 from stream_app.dashboard.view import View, attribute, card, tag
+from stream_app.schemas import Emerging
 
 TOPICS = 6
 CAUSES = 12

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from nicegui import ui
 
-from stream_app.dashboard import words as units
-from stream_app.dashboard.board import Journey
+from stream_app.dashboard import texts as units
 from stream_app.dashboard.panels.figures import SIGNS
+from stream_app.dashboard.state import Journey
 from stream_app.dashboard.view import View, attribute, card, tag
 
 ITEMS = 1000

@@ -2,13 +2,13 @@
 
 from nicegui import ui
 
-import schemas
-from schemas import Recommendation, Recommendations
+from stream_app import schemas
 from stream_app.dashboard import charts
-from stream_app.dashboard import words as units
+from stream_app.dashboard import texts as units
 from stream_app.dashboard.panels.figures import SIGNS
-from stream_app.dashboard.people import Listed, Person, changes
+from stream_app.dashboard.users import Listed, Person, changes
 from stream_app.dashboard.view import View, attribute, card, tag
+from stream_app.schemas import Recommendation, Recommendations
 
 OFFERED = 500
 ITEMS = 8

@@ -1,1 +1,0 @@
-"""Bundles of weights, the runtime that serves them, and the commands that make them."""

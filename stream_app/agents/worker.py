@@ -1,0 +1,139 @@
+"""The worker: one Faust app with its agents and broadcasts."""
+
+import asyncio
+import gc
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.types.auth import SASLMechanism
+from mode import Service
+
+from stream_app.agents import Worker, analyse, catalogue, emerging, interests, models, watch
+from stream_app.delivery import administration
+from stream_app.delivery.ending import fail
+from stream_app.delivery.outbox import Outbox
+from stream_app.delivery.upstream.transport import transport_class
+from stream_app.messages.topics import LARGE
+from stream_app.ops import server
+from stream_app.pipeline import Pipeline, build
+from stream_app.settings import Settings, security
+from stream_app.telemetry import tracing
+
+log = logging.getLogger(__name__)
+
+
+def _credentials(settings: Settings) -> Any:
+    arguments = security(settings)
+    context = arguments.get("ssl_context")
+    if settings.security.startswith("SASL"):
+        return faust.SASLCredentials(
+            username=settings.sasl_username,
+            password=settings.sasl_password,
+            mechanism=SASLMechanism(settings.sasl_mechanism),
+            # SASL_SSL with a context, else SASL_PLAINTEXT.
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context=context) if context is not None else None
+
+
+def create_app(settings: Settings) -> faust.App:
+    """The Faust app: at least once, nothing on the web, topics made by us alone."""
+    app = faust.App(
+        settings.app,
+        broker=[f"kafka://{server.strip()}" for server in settings.broker.split(",")],
+        broker_credentials=_credentials(settings),
+        broker_session_timeout=settings.session_timeout,
+        broker_heartbeat_interval=settings.session_timeout / 6,
+        broker_commit_interval=1.0,
+        store="rocksdb://",
+        datadir=str(Path(settings.data_dir).resolve()),
+        topic_partitions=settings.partitions,
+        topic_replication_factor=settings.replication,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=settings.standby_replicas,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=LARGE // 8,
+        broker_max_poll_records=settings.batch_rows,
+        stream_buffer_maxsize=2 * settings.batch_rows,  # of changelogs: sources have inboxes
+        stream_wait_empty=True,
+        web_enabled=False,
+        autodiscover=False,
+    )
+    app.transport = transport_class(settings)(app.conf.broker_consumer, app, loop=app.loop)
+    return app
+
+
+def create_worker(settings: Settings, pipeline: Pipeline) -> Worker:
+    """The app with its four agents and four broadcasts."""
+    app = create_app(settings)
+    worker = Worker(app, settings, pipeline, Outbox(settings))
+    promotions, served = models.add(worker)
+    analyse.add(worker, served)
+    unmatched, remind = emerging.add(worker)
+    broadcasts = [catalogue.add(worker), watch.add(worker, unmatched)]
+    interests.add(worker, broadcasts)
+    worker.broadcasts.extend([*broadcasts, promotions, unmatched])
+
+    async def follow() -> None:
+        try:
+            await asyncio.gather(*(broadcast.run() for broadcast in worker.broadcasts), remind())
+        except Exception as error:
+            await fail("broadcast", error, worker.outbox)
+        finally:
+            await worker.outbox.stop()
+
+    app.task(follow)
+    return worker
+
+
+class _Process(faust.Worker):  # type: ignore[misc]
+    """Ends within a deadline once asked to. Faust's orderly stop can wait for ever, when
+    partitions move at the same moment or the broker is gone; ending without it loses nothing,
+    what is not acked comes again."""
+
+    stop_seconds: float
+
+    def _schedule_shutdown(self, signal: Any) -> None:
+        super()._schedule_shutdown(signal)
+        deadline = threading.Timer(self.stop_seconds, self._give_up)
+        deadline.daemon = True
+        deadline.start()
+
+    def _give_up(self) -> None:
+        log.warning("not stopped in %g s: ended; what is not acked comes again", self.stop_seconds)
+        logging.shutdown()
+        os._exit(0)
+
+
+def serve(app: faust.App, settings: Settings, *services: Service) -> None:
+    """Run an app, and before it what goes with it, until SIGTERM or SIGINT, then `stop_seconds` at
+    most."""
+    # aiokafka has several debug messages a record.
+    for noisy in ("aiokafka", "faust", "mode"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    # What is loaded now stays: collections that leave it out hold nothing up.
+    gc.collect()
+    gc.freeze()
+    process = _Process(app, *services, override_logging=False, redirect_stdouts=False)
+    process.stop_seconds = settings.stop_seconds
+    process.execute_from_commandline()
+
+
+def run(settings: Settings) -> None:
+    """The worker. Raises SettingsError, TopicsError, BundleError, ProfileError, KafkaError."""
+    tracing.start()
+    listening = server.listen(settings)
+    asyncio.run(administration.check(settings))
+    pipeline = build(settings)
+    serving = pipeline.live.current.inference
+    log.info("model %s on %s", serving.version, serving.model.provider)
+    worker = create_worker(settings, pipeline)
+    services = []
+    if listening is not None:
+        services.append(server.Endpoint(worker.app, worker.broadcasts, settings, listening))
+    serve(worker.app, settings, *services)

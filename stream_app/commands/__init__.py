@@ -1,0 +1,1 @@
+"""`stream-app`: one module a verb, thin over the rooms."""

@@ -1,0 +1,90 @@
+"""`stream-app model promote`: a bundle measured against the one that serves, then announced."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import click
+
+from stream_app import schemas
+from stream_app.commands.errors import friendly
+from stream_app.delivery.sending import send_all
+from stream_app.inference.bundle import Bundle, fingerprint
+from stream_app.messages.message import Record
+from stream_app.schemas import Promotion
+from stream_app.settings import Settings
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+KEY = b"sentiment"
+"""What the bundle is for: a later promotion of the same key takes its place."""
+
+
+async def announce(settings: Settings, bundle: Bundle) -> None:
+    """Send the promotion; returns when the broker has stored it. Raises KafkaError."""
+    value = Promotion(
+        bundle.version, str(bundle.path.resolve()), fingerprint(bundle.path), time.time()
+    )
+    await send_all(settings, [Record("models", KEY, schemas.encode(value))], lambda _: None)
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--data", type=FILE, required=True, help="Labelled texts of neither's training.")
+@click.option("--current", type=click.Path(file_okay=False, path_type=Path),
+              help="Bundle it replaces; by default that of the settings.")  # fmt: skip
+@click.option("--float32", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="The same weights exported with --precision float32.")  # fmt: skip
+@click.option("--limit", type=int, default=2000, show_default=True, help="Texts to draw; 0: all.")
+@click.option("--force", is_flag=True, help="Promote all the same; the card will say so.")
+@click.option("--check", is_flag=True, help="Only measure.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_obj
+@friendly
+def promote(
+    settings: Settings,
+    bundle: Path,
+    data: Path,
+    current: Path | None,
+    float32: Path | None,
+    limit: int,
+    force: bool,
+    check: bool,
+    as_json: bool,
+) -> None:
+    """Measure a bundle against the one that serves; if it is no worse, let all workers serve it.
+
+    \b
+    stream-app model promote my-bundle --data held-out.jsonl --float32 my-bundle-float32
+    stream-app model promote my-bundle --data held-out.jsonl --check --json
+    """
+    from stream_app.inference.batching import Inference
+    from stream_app.pipeline import open_model
+    from stream_app.training.model import evaluation, gate, labelled
+
+    def opened(path: Path | None) -> Inference:
+        return Inference(open_model(settings, path), cache_size=0)
+
+    try:
+        rows = labelled.sample(labelled.read(data), limit)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    candidate = opened(bundle)
+    verdict = gate.judge(candidate, opened(current), rows, opened(float32) if float32 else None)
+    refusals = verdict.refusals
+    if candidate.model.bundle.config.precision == "int8" and float32 is None:
+        refusals.append("int8 not compared with its float32: give --float32")
+    if as_json:
+        click.echo(json.dumps({"figures": verdict.figures, "refusals": refusals}))
+    else:
+        for name, value in verdict.figures.items():
+            click.echo(f"{name:<28} {value:g}")
+    if refusals and not force:
+        raise click.ClickException(f"{candidate.version} is refused: {'; '.join(refusals)}")
+    if check:
+        return
+    if refusals:
+        gate.note_force(candidate.model.bundle, refusals, evaluation.today())
+    asyncio.run(announce(settings, candidate.model.bundle))
+    click.echo(f"{candidate.version} is announced to all workers", err=as_json)

@@ -1,0 +1,42 @@
+"""`stream-app topics`: create and list them."""
+
+import asyncio
+
+import click
+
+from stream_app.commands.errors import friendly
+from stream_app.settings import Settings
+
+
+@click.group()
+def topics() -> None:
+    """Create and list the topics."""
+
+
+@topics.command("create")
+@click.pass_obj
+@friendly
+def topics_create(settings: Settings) -> None:
+    """Create what is missing; what exists is left as it is."""
+    from stream_app.delivery import administration
+
+    created = asyncio.run(administration.create(settings))
+    click.echo(f"created {', '.join(created)}" if created else "all topics are there")
+
+
+@topics.command("list")
+@click.pass_obj
+@friendly
+def topics_list(settings: Settings) -> None:
+    """Every topic, its key, its writer and its partitions on the broker."""
+    from stream_app.delivery import administration
+    from stream_app.messages import topics as topics_module
+
+    counts = asyncio.run(administration.partitions(settings))
+    for spec in topics_module.TOPICS:
+        name = topics_module.full_name(settings, spec.name)
+        kept = "compacted" if spec.compacted else "by time"
+        click.echo(
+            f"{name:<24} {counts[name]:>3} partitions  key {spec.key:<12} {kept:<10} "
+            f"written by {spec.writer}"
+        )

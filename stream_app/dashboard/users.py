@@ -1,0 +1,130 @@
+"""What is recommended to each user, and what their last review changed."""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from stream_app import schemas
+from stream_app.schemas import Analysis, Recommendations
+
+USERS = 2000
+"""Users kept: those with the newest events."""
+REVIEWS = 5
+TOPICS = 24
+
+
+class Text(NamedTuple):
+    """A review, shortened to what is shown."""
+
+    text: str
+    sentiment: str
+    intensity: float
+    item_id: str | None
+    time: float
+
+
+class Listed(NamedTuple):
+    """An item in a list, and where the last review moved it."""
+
+    item_id: str
+    title: str
+    rank: int
+    """From 1."""
+    moved: int | None
+    """Places up by the user's last review; None: it was not in the list before."""
+
+
+@dataclass(slots=True)
+class Person:
+    """One user. Lists are kept as they came: most are never looked at."""
+
+    newest: bytes | None = None
+    before: bytes | None = None
+    """The list before the last review."""
+    after: bytes | None = None
+    """The list that the last review led to."""
+    reviews: deque[Text] = field(default_factory=lambda: deque(maxlen=REVIEWS))
+    tastes: dict[str, list[float]] = field(default_factory=dict)
+    """By topic: sums of praise and of complaint, −1…1 a review."""
+
+
+class People:
+    """Users by id."""
+
+    def __init__(self) -> None:
+        self._people: OrderedDict[str, Person] = OrderedDict()
+        self.version = 0
+        """Changes with every event."""
+
+    def __len__(self) -> int:
+        return len(self._people)
+
+    def ids(self) -> list[str]:
+        """Those with the newest events first."""
+        return list(reversed(self._people))
+
+    def get(self, user_id: str) -> Person | None:
+        """A user, if known."""
+        return self._people.get(user_id)
+
+    def wrote(self, analysis: Analysis) -> None:
+        """A user's review was understood."""
+        person = self._person(analysis.user_id)
+        person.reviews.append(
+            Text(
+                analysis.text[:300],
+                analysis.sentiment,
+                analysis.intensity,
+                analysis.item_id,
+                analysis.time,
+            )
+        )
+        for topic in analysis.topics:
+            if topic.id in person.tastes or len(person.tastes) < TOPICS:
+                taste = person.tastes.setdefault(topic.id, [0.0, 0.0])
+                taste[analysis.intensity < 0] += abs(analysis.intensity) * topic.score
+
+    def listed(self, record: Recommendations, value: bytes) -> None:
+        """A user's list was made anew. One that applies nothing new is a redelivery."""
+        person = self._person(record.user_id)
+        old = None if person.newest is None else schemas.decode(person.newest, Recommendations)
+        if old is not None and old.applied == record.applied:
+            return
+        if record.based_on.kind == "review":
+            person.before, person.after = person.newest, value
+        person.newest = value
+
+    def _person(self, user_id: str) -> Person:
+        self.version += 1
+        person = self._people.setdefault(user_id, Person())
+        self._people.move_to_end(user_id)
+        if len(self._people) > USERS:
+            self._people.popitem(last=False)
+        return person
+
+
+def changes(person: Person) -> tuple[Recommendations, list[Listed], list[Listed]] | None:
+    """What the last review did: the list that followed, its items, and those that left it.
+
+    None if there was no review, or no list before it.
+    """
+    if person.before is None or person.after is None:
+        return None
+    before, after = (schemas.decode(v, Recommendations) for v in (person.before, person.after))
+    old = {item.item_id: rank for rank, item in enumerate(before.items, 1)}
+    new = {item.item_id for item in after.items}
+    listed = [
+        Listed(
+            item.item_id,
+            item.title,
+            rank,
+            old[item.item_id] - rank if item.item_id in old else None,
+        )
+        for rank, item in enumerate(after.items, 1)
+    ]
+    gone = [
+        Listed(item.item_id, item.title, rank, None)
+        for rank, item in enumerate(before.items, 1)
+        if item.item_id not in new
+    ]
+    return after, listed, gone

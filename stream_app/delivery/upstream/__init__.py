@@ -1,0 +1,1 @@
+"""All that reaches into Faust and aiokafka beyond what they publish."""

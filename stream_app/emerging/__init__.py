@@ -1,0 +1,1 @@
+"""Topics that nobody described, found while the stream runs."""

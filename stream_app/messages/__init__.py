@@ -1,0 +1,1 @@
+"""What travels: messages, topics, ids, vectors, dead letters."""

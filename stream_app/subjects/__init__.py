@@ -1,0 +1,1 @@
+"""What is known of an item, a topic, an entity."""

@@ -1,0 +1,1 @@
+"""All that needs torch, onnx or implicit; a worker never imports it."""

@@ -1,0 +1,1 @@
+"""From a BERT and labelled texts to a measured bundle."""

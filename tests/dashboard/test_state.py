@@ -1,0 +1,306 @@
+"""The figures of the page, from messages alone."""
+
+import random
+from collections import Counter
+
+import pytest
+
+from stream_app import schemas
+from stream_app.dashboard import dead_letters as letters
+from stream_app.dashboard import sentiment as moods
+from stream_app.dashboard import state as board_module
+from stream_app.dashboard import users as people
+from stream_app.dashboard.dead_letters import Letters
+from stream_app.dashboard.rates import Latencies, Rates
+from stream_app.dashboard.sentiment import ALL, HOUR, Moods
+from stream_app.dashboard.state import UNMATCHED, Board, Journey
+from stream_app.dashboard.users import changes
+from stream_app.emerging import discovered as emerging
+from stream_app.messages.dead_letter import dead
+from stream_app.messages.message import PRODUCED, Message
+from stream_app.schemas import (
+    Acknowledgement,
+    Alert,
+    Analysis,
+    Evidence,
+    Recommendations,
+    Topic,
+    Trend,
+)
+from stream_app.schemas.records import Event, Recommendation, Sentiment, Source
+from stream_app.text.mask import Masker
+
+NOW = 1_795_510_000.0
+
+
+def message(
+    topic: str,
+    value: object,
+    key: str = "k",
+    time: float = NOW,
+    received: float | None = NOW - 0.5,
+) -> Message:
+    """`received`: when the review of an analysis came."""
+    stamped = topic == "analyses" and received is not None
+    headers = ((PRODUCED, str(round(1000 * (received or 0))).encode()),) if stamped else ()
+    return Message(topic, 0, 0, key.encode(), schemas.encode(value), headers, time)
+
+
+def analysis(
+    number: int,
+    sentiment: Sentiment = "negative",
+    *,
+    user: str = "u1",
+    item: str | None = "p1",
+    topics: tuple[str, ...] = ("battery",),
+    time: float = NOW,
+) -> Analysis:
+    intensity = {"negative": -0.9, "neutral": 0.0, "positive": 0.9}[sentiment]
+    return Analysis(
+        id=f"r{number}", user_id=user, text="text", language="en", sentiment=sentiment,
+        probabilities={}, intensity=intensity, topics=[Topic(t, 1.0) for t in topics], model="m",
+        time=time, source=Source("reviews", 0, number), vector="", item_id=item,
+        masked={"PHONE": 2},
+    )  # fmt: skip
+
+
+def listed(user: str, ids: str, offset: int, kind: str = "view") -> Recommendations:
+    items = [Recommendation(i, f"Item {i}", 0.5, [], []) for i in ids]
+    return Recommendations(user, items, Event(kind, NOW, "p1", -0.9), {"reviews/0": offset})
+
+
+def alert(number: int, kind: str = "severe", time: float = NOW) -> Alert:
+    return Alert(f"a{number}", kind, "item:p1", time, "why", Evidence(), review_id=f"r{number}")  # type: ignore[arg-type]
+
+
+def trend(subject: str, time: float = NOW, surge: bool = False) -> Trend:
+    return Trend(
+        subject=subject, start=0.0, seconds=60.0, reviews=1, negative_share=1.0,
+        positive_share=0.0, mean_intensity=-1.0, top_topics=[], popularity=2.5, time=time,
+        history=[], surge=Evidence() if surge else None,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board(Masker())
+
+
+def test_the_subject_without_topic_is_called_as_the_worker_calls_it() -> None:
+    assert UNMATCHED == emerging.SUBJECT
+
+
+def test_reviews_are_counted_once_by_sentiment_subject_and_hour(board: Board) -> None:
+    kinds: list[Sentiment] = ["negative", "positive", "neutral", "negative"]
+    for number, kind in enumerate(kinds):
+        topics = () if kind == "neutral" else ("battery",)
+        told = analysis(number, kind, topics=topics, time=NOW - HOUR * number)
+        board.take(message("analyses", told), NOW)
+        board.take(message("analyses", told), NOW)  # delivered again
+    assert board.reviews == 4
+    assert board.sentiments == Counter(kinds)
+    assert board.masked == 8
+    assert board.moods.reviews("topic:battery") == 3
+    assert board.moods.reviews(UNMATCHED) == 1
+    assert board.moods.subjects() == [ALL, "item:p1", "topic:battery", UNMATCHED]
+    newest = board.moods.series("item:p1", 4, 1)
+    assert [slot[1:] for slot in newest] == [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 0)]
+    assert newest[-1].start == NOW // HOUR * HOUR
+    assert board.rates["analyses"].rate(NOW) == 0.4
+
+
+def test_what_is_no_record_of_ours_is_counted_and_passed_over(board: Board) -> None:
+    for value in (b"not json", b"[]", None, b'{"id": 1}'):
+        for topic in ("analyses", "recommendations", "alerts", "trends", "acknowledgements"):
+            board.take(Message(topic, 0, 0, None, value, (), NOW), NOW)
+    assert board.unreadable == 20
+    assert board.reviews == board.alerted == len(board.people) == 0
+
+
+def test_latency_is_known_whichever_topic_is_read_first(board: Board) -> None:
+    for number, (first, second) in enumerate(((0, 1), (1, 0))):
+        user = f"u{number}"
+        came = [
+            message("analyses", analysis(number, user=user), time=NOW - 0.4),
+            message("recommendations", listed(user, "ab", number), time=NOW - 0.25),
+        ]
+        board.take(came[first], NOW)
+        board.take(came[second], NOW)
+        # A later list of the same user is no measure of the review's way.
+        board.take(message("recommendations", listed(user, "abc", number + 9), time=NOW), NOW)
+    analysed, refreshed = board.analysed.quantiles(NOW), board.refreshed.quantiles(NOW)
+    assert analysed is not None and refreshed is not None
+    assert analysed.median == pytest.approx(0.1)
+    assert (refreshed.median, refreshed.samples) == (pytest.approx(0.25), 2)
+
+
+def test_a_list_without_the_review_does_not_end_its_way(board: Board) -> None:
+    board.take(message("analyses", analysis(7)), NOW)
+    board.take(message("recommendations", listed("u1", "a", 6)), NOW)
+    assert board.refreshed.quantiles(NOW) is None
+
+
+def test_an_alert_is_open_until_acknowledged_and_again_when_that_is_withdrawn(
+    board: Board,
+) -> None:
+    for number, kind in enumerate(("severe", "surge_begun", "surge_over")):
+        board.take(message("alerts", alert(number, kind, NOW + number)), NOW)
+        board.take(message("alerts", alert(number, kind, NOW + number)), NOW)
+    assert board.alerted == 3
+    assert [a.id for a in board.open_alerts()] == ["a1", "a0"]
+    board.take(message("acknowledgements", Acknowledgement("a1", NOW)), NOW)
+    assert [a.id for a in board.open_alerts()] == ["a0"]
+    board.take(message("acknowledgements", Acknowledgement("a1", NOW, withdrawn=True)), NOW)
+    assert [a.id for a in board.open_alerts()] == ["a1", "a0"]
+
+
+def test_an_acknowledgement_read_before_its_alert_counts(board: Board) -> None:
+    board.take(message("acknowledgements", Acknowledgement("a1", NOW)), NOW)
+    board.take(message("alerts", alert(1)), NOW)
+    assert board.open_alerts() == []
+
+
+def test_what_the_last_review_changed(board: Board) -> None:
+    review = listed("u1", "bda", 2, "review")
+    for record in (listed("u1", "abc", 1), review, review, listed("u1", "bad", 3)):
+        board.take(message("recommendations", record), NOW)
+    person = board.people.get("u1")
+    assert person is not None
+    changed = changes(person)
+    assert changed is not None
+    after, moved, gone = changed
+    assert [item.item_id for item in after.items] == ["b", "d", "a"]
+    assert [(m.item_id, m.moved) for m in moved] == [("b", 1), ("d", None), ("a", -2)]
+    assert [g.item_id for g in gone] == ["c"]
+    assert schemas.decode(person.newest, Recommendations).items[1].item_id == "a"
+    assert board.titles["d"] == "Item d"
+
+
+def test_a_first_list_has_no_change_to_tell(board: Board) -> None:
+    board.take(message("recommendations", listed("u1", "a", 1, "review")), NOW)
+    person = board.people.get("u1")
+    assert person is not None and changes(person) is None
+
+
+def test_tastes_are_sums_of_praise_and_of_complaint(board: Board) -> None:
+    for number, kind in enumerate(("positive", "positive", "negative", "neutral")):
+        board.take(message("analyses", analysis(number, kind)), NOW)  # type: ignore[arg-type]
+    person = board.people.get("u1")
+    assert person is not None
+    assert person.tastes == {"battery": [pytest.approx(1.8), pytest.approx(0.9)]}
+
+
+def test_a_written_review_is_followed_in_any_order_of_reading() -> None:
+    steps = [
+        message("analyses", analysis(7), time=NOW + 1),
+        message("recommendations", listed("u1", "a", 7), time=NOW + 2),
+        message("trends", trend("topic:battery"), time=NOW + 3),
+        message("alerts", alert(7), time=NOW + 1),
+    ]
+    for seed in range(20):
+        random.Random(seed).shuffle(steps)
+        board = Board(Masker())
+        journey = Journey("r7", "u1", NOW)
+        board.follow(journey)
+        board.take(message("trends", trend("topic:battery", NOW - 1)), NOW)  # an older one
+        for step in steps:
+            board.take(step, NOW + 9)
+        times = (journey.analysed, journey.listed, journey.trended, journey.alerted)
+        assert times == (NOW + 1, NOW + 2, NOW + 3, NOW + 1)
+        assert journey.trend == "topic:battery"
+
+
+def test_a_written_review_that_dies_says_why(board: Board) -> None:
+    journey = Journey("r1", "u1", NOW)
+    board.follow(journey)
+    source = Message("reviews", 1, 5, b"r1", b"secret", (), NOW)
+    letter = dead(source, ValueError("the text is empty"), "analyse")
+    board.take(Message("dead-letters", 0, 0, letter.key, letter.value, letter.headers, NOW), NOW)
+    assert (journey.reason, journey.died) == ("the text is empty", NOW)
+    assert board.letters.total == 1
+
+
+def test_reasons_are_masked_and_those_that_differ_by_a_number_are_one() -> None:
+    found = Letters(Masker())
+    source = Message("reviews", 1, 5, b"k", b"call 13800138000", (), NOW)
+    for told in ("not UTF-8: byte 3 of 10", "not UTF-8: byte 7 of 22", "no: 13800138000"):
+        found.add(dead(source, ValueError(told), "analyse").headers)
+    assert [(c.reason, c.stage, c.topic, n) for c, n in found.causes()] == [
+        ("not UTF-8: byte N of N", "analyse", "reviews", 2),
+        ("no: [PHONE]", "analyse", "reviews", 1),
+    ]
+    assert found.add(()) == "unknown"
+
+
+def test_a_change_is_told_where_there_are_enough_reviews_on_both_sides() -> None:
+    told = Moods()
+    for hour in range(100):
+        worse = hour >= 80
+        told.add(["item:worse"], hour * HOUR, "negative" if worse else "positive")
+        told.add(["item:same"], hour * HOUR, "negative")
+        told.add(["item:same"], hour * HOUR, "positive")
+        if hour % 25 == 0:
+            told.add(["item:few"], hour * HOUR, "negative")
+    (move,) = told.moves()
+    assert move.subject == "item:worse"
+    assert move.z > 5
+    assert (move.before, move.reviews) == (0.0, 24)
+    assert move.share == pytest.approx(20 / 24)
+
+
+def test_rates_and_latencies_forget() -> None:
+    rates, taken = Rates(), Latencies()
+    for second in range(5000):
+        rates.add(NOW + second)
+        taken.add(NOW + second, 1.0 if second < 4900 else 2.0)
+    now = NOW + 5000
+    assert rates.rate(now) == pytest.approx(0.9)
+    assert [rate for _, rate in rates.series(now, 5)] == [1.0] * 60
+    assert len(rates._counts) <= 600
+    found = taken.quantiles(now)
+    assert found is not None and found.samples == 299
+    assert (found.median, found.high) == (1.0, 2.0)
+    assert taken.quantiles(now + 400) is None
+
+
+def test_memory_is_bounded(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name, most in (
+        (board_module, "ALERTS", 20), (board_module, "SUBJECTS", 20), (board_module, "TITLES", 9),
+        (board_module, "KNOWN", 50), (board_module, "LISTED", 20), (board_module, "JOURNEYS", 5),
+        (people, "USERS", 20), (moods, "SUBJECTS", 20), (letters, "GROUPS", 10),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, most)
+    for number in range(200):
+        user = f"u{number}"
+        told = analysis(number, user=user, item=f"p{number}", time=NOW + number * HOUR)
+        board.take(message("analyses", told), NOW)
+        board.take(message("recommendations", listed(user, f"x{number}y", -1)), NOW)
+        board.take(message("alerts", alert(number)), NOW)
+        board.take(message("trends", trend(f"item:p{number}")), NOW)
+        board.take(message("acknowledgements", Acknowledgement(f"a{number}", NOW)), NOW)
+        source = Message("reviews", 0, number, b"k", b"", (), NOW)
+        letter = dead(source, ValueError("x" * number), "analyse")
+        board.take(Message("dead-letters", 0, 0, b"k", b"", letter.headers, NOW), NOW)
+        board.follow(Journey(f"j{number}", user, NOW))
+    assert (board.reviews, board.alerted, board.letters.total) == (200, 200, 200)
+    sizes = [
+        len(board.alerts), len(board.standings), len(board.titles), len(board._known),
+        len(board._acknowledged), len(board._waiting), len(board._lists), len(board.journeys),
+        len(board.people), len(board.moods.subjects()), len(board.letters.causes()),
+    ]  # fmt: skip
+    assert sizes == [20, 20, 9, 50, 50, 20, 20, 5, 20, 20, 11]
+    assert ALL in board.moods.subjects()
+    assert len(board.moods._subjects[ALL]) == moods.HOURS
+    # The newest are kept.
+    assert board.people.ids()[0] == "u199"
+
+
+def test_surges_and_emerging_topics_follow_the_newest_trend(board: Board) -> None:
+    board.take(message("trends", trend("item:p1", surge=True)), NOW)
+    assert board.standings["item:p1"].surge
+    board.take(message("trends", trend("item:p1")), NOW)
+    assert not board.standings["item:p1"].surge
+    found = schemas.Emerging(["points"], 50, 36.5, ["my points are gone"], 1.0, 2.0)
+    value = schemas.encode(trend(UNMATCHED))[:-1] + b',"emerging":[' + schemas.encode(found) + b"]}"
+    board.take(Message("trends", 0, 0, b"emerging", value, (), NOW), NOW)
+    assert board.emerging == [found]
