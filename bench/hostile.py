@@ -36,8 +36,10 @@ from bench import hostile_broker
 from bench.attacks import Attacks
 from bench.run import rss
 from stream_app import schemas
+from stream_app.interests.record import decode
 from stream_app.messages.dead_letter import place
 from stream_app.messages.message import Message, Record
+from stream_app.messages.topics import INPUTS
 from stream_app.pipeline import Pipeline, build
 from stream_app.processors.catalogue import item_text
 from stream_app.replay import Replay
@@ -47,7 +49,6 @@ from stream_app.training.model.evaluation import machine, today
 
 RESULTS = Path(__file__).parent / "results" / "hostile.json"
 BATCH, PARTITIONS = 256, 4
-INPUTS = ("reviews", "behaviours", "items")
 SINGLED = 64
 """One message in so many is also timed alone through its whole processor."""
 SAMPLES = 20
@@ -120,7 +121,7 @@ class Run(Replay):
 
     def memory(self) -> int:
         """MiB of the process without the tables."""
-        tables = sum(len(value) for table in self._tables.values() for value in table.values())
+        tables = sum(len(value) for table in self.states.values() for value in table.values())
         return round((rss(os.getpid()) - tables) / 2**20)
 
     def _receive(self, entry: Record) -> Message:
@@ -134,15 +135,15 @@ class Run(Replay):
         """Each behaviour is in the dead letters or applied to its user's record."""
         for m in messages:
             if (m.topic, m.partition, m.offset) not in refused:
-                record = self.record((m.key or b"").decode())
-                assert record.applied[m.source] >= m.offset, m
+                user = decode(self.state("interests", (m.key or b"").decode()))
+                assert user.applied[m.source] >= m.offset, m
 
     def _alone(self, message: Message) -> None:
         processor: Any = {
             "reviews": self._pipeline.analyse, "items": self._pipeline.items,
             "behaviours": self._pipeline.interests,
         }[message.topic]  # fmt: skip
-        read = self._tables["interests"].get
+        read = self.states["interests"].get
         processor([message], lambda number, key: read((number, key)))
 
 

@@ -42,12 +42,10 @@ from stream_app.delivery.upstream import unpacking
 from stream_app.messages.dead_letter import place, told
 from stream_app.messages.identity import partition
 from stream_app.messages.message import Headers
-from stream_app.messages.topics import LARGE, full_name
+from stream_app.messages.topics import CONSUMED, INPUTS, LARGE, full_name
 from stream_app.settings import Settings, environment, load
 
 RESULTS = Path(__file__).parent / "results" / "hostile_broker.json"
-INPUTS = ("reviews", "behaviours", "items")
-CONSUMED = (*INPUTS, "analyses", "signals")
 CODECS = {
     "none": DefaultRecordBatch.CODEC_NONE, "gzip": DefaultRecordBatch.CODEC_GZIP,
     "snappy": DefaultRecordBatch.CODEC_SNAPPY, "lz4": DefaultRecordBatch.CODEC_LZ4,

@@ -19,17 +19,14 @@ from aiokafka import AIOKafkaProducer
 from bench.observed import Observed
 from stream_app.delivery.sending import send_all
 from stream_app.messages.message import Record
-from stream_app.messages.topics import full_name
+from stream_app.messages.topics import CONSUMED, consumed_by, full_name
 from stream_app.settings import Settings, environment
 
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 STAMPED = ("analyses", "recommendations", "trends")
 """Topics whose records the broker stamps when it stores them."""
-CONSUMED = {
-    "analyse": ("reviews",),
-    "all": ("reviews", "behaviours", "analyses", "signals", "items"),
-}
+TAKEN = {"analyse": consumed_by("analyse"), "all": CONSUMED}
 LIMIT = 900.0
 
 
@@ -175,7 +172,7 @@ class Run(Observed):
 
     async def lag(self) -> int:
         """Messages of what the agents read that are not committed."""
-        topics = CONSUMED[self.agents]
+        topics = TAKEN[self.agents]
         return sum([
             await self.stored(topic) - sum(await self.committed(topic)) for topic in topics
         ])  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import Any
 
+from stream_app.agents.description import Agent
 from stream_app.demo import corpus
 from stream_app.messages.message import Message, Record, Result
 from stream_app.pipeline import build
@@ -21,9 +22,10 @@ class _Told(Replay):
         self.written: list[tuple[str, int]] = []
         """Table and bytes."""
 
-    def _stateful(self, table: str, processor: Any, messages: Sequence[Message]) -> Result:
-        result = super()._stateful(table, processor, messages)
-        self.written += [(table, len(key) + len(value or b"")) for _, key, value in result.states]
+    def process(self, agent: Agent, messages: Sequence[Message]) -> Result:
+        result = super().process(agent, messages)
+        if agent.table is not None:
+            self.written += [(agent.table.name, len(key) + len(v)) for _, key, v in result.states]
         return result
 
 

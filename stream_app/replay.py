@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
 from typing import Any, NamedTuple
 
-from stream_app import schemas
-from stream_app.interests import record
+from stream_app.agents.description import Agent, Subscription
+from stream_app.agents.registry import AGENTS, SUBSCRIPTIONS
 from stream_app.messages.identity import partition
 from stream_app.messages.message import Headers, Message, Record, Result
+from stream_app.messages.topics import CONSUMED, INPUTS
 from stream_app.pipeline import Pipeline
-from stream_app.schemas import ItemVector, Trend
-from stream_app.subjects import record as subject
 
 BATCH = 512
 
@@ -33,58 +32,72 @@ class Output(NamedTuple):
 class Replay:
     """Feeds messages through a pipeline; keeps the tables in memory."""
 
-    def __init__(self, pipeline: Pipeline, partitions: int) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        partitions: int,
+        agents: Sequence[Agent] = AGENTS,
+        subscriptions: Sequence[Subscription] = SUBSCRIPTIONS,
+    ) -> None:
+        """`agents`: each after those that feed it."""
         self._pipeline = pipeline
         self._partitions = partitions
+        self._agents = agents
+        self._processors = {agent.name: agent.processor(pipeline) for agent in agents}
+        self._handles = {
+            each.topic: each.open(pipeline).handle for each in subscriptions if each.replayed
+        }
         self._offsets: dict[tuple[str, int], Iterator[int]] = defaultdict(count)
         self._round = count()
-        self._tables: dict[str, dict[tuple[int, bytes], bytes]] = {
-            "interests": {},
-            "subjects": {},
+        self.states: dict[str, dict[tuple[int, bytes], bytes]] = {
+            agent.table.name: {} for agent in agents if agent.table is not None
         }
+        """By table: values by partition and key."""
 
     def run(self, messages: Iterable[Record]) -> Iterator[Output]:
-        """All outputs, batch by batch. Inputs: topics reviews, behaviours and items."""
+        """All outputs, batch by batch. Inputs: the topics that producers write."""
         pending = iter(messages)
         while batch := list(islice(pending, BATCH)):
             yield from self._batch(batch)
 
-    def interests(self) -> dict[str, dict[str, Any]]:
-        """The users' records by user id."""
+    def records(self, table: str) -> dict[str, dict[str, Any]]:
+        """A table's records by key, in a readable form."""
+        (readable,) = (a.readable for a in self._agents if a.table and a.table.name == table)
+        assert readable is not None, f"{table} has no readable form"
         return {
-            key.decode(): record.readable(record.decode(value))
-            for (_, key), value in self._tables["interests"].items()
+            key.decode(): readable(self._pipeline, value)
+            for (_, key), value in self.states[table].items()
         }
 
-    def record(self, user_id: str) -> record.Interest:
-        """A user's record; raises KeyError without one."""
-        key = user_id.encode()
-        return record.decode(self._tables["interests"][partition(key, self._partitions), key])
+    def state(self, table: str, key: str) -> bytes:
+        """A table's value as it is stored; raises KeyError without one."""
+        encoded = key.encode()
+        return self.states[table][partition(encoded, self._partitions), encoded]
 
-    def subjects(self) -> dict[str, dict[str, Any]]:
-        """The subjects' records by subject, each with its open surge."""
-        return {
-            key.decode(): describe(self._pipeline, value)
-            for (_, key), value in self._tables["subjects"].items()
-        }
+    def process(self, agent: Agent, messages: Sequence[Message]) -> Result:
+        """Run one agent over messages that it has received, and keep its state."""
+        processor = self._processors[agent.name]
+        if agent.table is None:
+            return processor(messages, _stateless)
+        values = self.states[agent.table.name]
+        result = processor(messages, lambda number, key: values.get((number, key)))
+        for state in result.states:
+            values[state.partition, state.key] = state.value
+        return result
 
     def _batch(self, batch: Sequence[Record]) -> Iterator[Output]:
         received: dict[str, list[Message]] = defaultdict(list)
         for entry in batch:
-            received[entry.topic].append(self._receive(entry))
-        items = self._pipeline.items(received["items"], _stateless)
-        yield from self._send(items.records)
-        analysed = self._pipeline.analyse(received["reviews"], _stateless)
-        yield from self._send(analysed.records)
-        analyses = [self._receive(r) for r in analysed.records if r.topic == "analyses"]
-        folded = self._stateful(
-            "interests", self._pipeline.interests, [*analyses, *received["behaviours"]]
-        )
-        yield from self._send(folded.records)
-        signals = [
-            self._receive(r) for r in (*analysed.records, *folded.records) if r.topic == "signals"
-        ]
-        yield from self._send(self._stateful("subjects", self._pipeline.watch, signals).records)
+            if entry.topic in INPUTS:
+                received[entry.topic].append(self._receive(entry))
+        for agent in self._agents:
+            taken = [message for topic in agent.topics for message in received.pop(topic, [])]
+            result = self.process(agent, taken)
+            for entry in result.records:
+                if entry.topic in CONSUMED:
+                    received[entry.topic].append(self._receive(entry))
+            yield from self._send(result.records)
+        assert not any(received.values()), f"nobody takes {list(received)}"
 
     def _receive(self, entry: Record) -> Message:
         if entry.key is None:
@@ -96,33 +109,12 @@ class Replay:
             entry.topic, number, offset, entry.key, entry.value, entry.headers, time.time()
         )
 
-    def _stateful(self, table: str, processor: Any, messages: Sequence[Message]) -> Result:
-        values = self._tables[table]
-        result: Result = processor(messages, lambda number, key: values.get((number, key)))
-        for state in result.states:
-            values[state.partition, state.key] = state.value
-        return result
-
     def _send(self, records: Sequence[Record]) -> Iterator[Output]:
         """What every worker reads back takes effect, and everything is put out."""
         for entry in records:
-            if entry.topic == "item-vectors" and entry.value is not None:
-                self._pipeline.catalogue.put(schemas.decode(entry.value, ItemVector))
-            elif entry.topic == "item-vectors" and entry.key is not None:
-                self._pipeline.catalogue.remove(entry.key.decode())
-            elif entry.topic == "trends" and entry.value is not None:
-                self._pipeline.hybrid.put(schemas.decode(entry.value, Trend))
+            if entry.topic in self._handles:
+                self._handles[entry.topic](entry.key, entry.value)
             yield Output(entry.topic, entry.key, entry.value, entry.headers)
-
-
-def describe(pipeline: Pipeline, value: bytes) -> dict[str, Any]:
-    """A subject's record with the surges that it shows."""
-    decoded = subject.decode(value)
-    surges = pipeline.watch.surges(decoded)
-    return {
-        **subject.readable(decoded),
-        "open": [schemas.encode(s).decode() for s in surges if s.end is None],
-    }
 
 
 def _stateless(partition: int, key: bytes) -> bytes | None:

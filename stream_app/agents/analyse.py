@@ -1,21 +1,10 @@
-"""reviews → analyses, severe alerts, signals."""
+"""reviews → analyses, severe alerts, signals, unmatched texts."""
 
-from collections.abc import Awaitable, Callable
+from stream_app.agents.description import Agent
 
-from stream_app.agents import Worker, register
-from stream_app.delivery.shell import Shell
-
-
-def add(worker: Worker, ready: Callable[[], Awaitable[None]] | None = None) -> None:
-    """Register the agent: as many batches computed at once as the model has threads. It begins
-    when `ready` returns."""
-    shell = Shell(
-        "analyse",
-        worker.pipeline.analyse,
-        worker.outbox,
-        rows=worker.settings.batch_rows,
-        size=worker.settings.batch_bytes,
-        threads=worker.pipeline.live.current.inference.model.threads,
-        ready=ready,
-    )
-    register(worker, shell, "reviews")
+AGENT = Agent(
+    "analyse",
+    lambda pipeline: pipeline.analyse,
+    # As many batches at once as the model has threads.
+    threads=lambda pipeline: pipeline.live.current.inference.model.threads,
+)

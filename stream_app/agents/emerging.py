@@ -1,31 +1,25 @@
 """unmatched → what this worker knows of emerging topics, and reminders to tell of them."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-
 from stream_app import schemas
-from stream_app.agents import Worker
-from stream_app.delivery.broadcast import Broadcast
+from stream_app.agents.description import Reminders, Subscriber, Subscription
 from stream_app.emerging.discovered import SUBJECT
 from stream_app.messages.message import Record
+from stream_app.pipeline import Pipeline
 from stream_app.schemas import Signals
 
 REMINDER = Record("signals", SUBJECT.encode(), schemas.encode(Signals(SUBJECT, "", [])))
 
 
-def add(worker: Worker) -> tuple[Broadcast, Callable[[], Awaitable[None]]]:
-    """The reader of the topic, and what to run beside it.
+def _open(pipeline: Pipeline) -> Subscriber:
+    """A review's signal may be there before its text has been read back, and the last texts of a
+    burst come while the topics are not computed again yet: a reminder has the trend sent again."""
+    discovered = pipeline.discovered
 
-    A review's signal may be there before its text has been read back, and the last texts of a
-    burst come while the topics are not computed again yet: a reminder has the trend sent again.
-    """
-    discovered = worker.pipeline.discovered
+    def due() -> list[Record]:
+        return [REMINDER] if discovered.overdue() else []
 
-    async def remind() -> None:
-        await worker.outbox.start()
-        while True:
-            await asyncio.sleep(discovered.seconds)
-            if discovered.overdue():
-                await worker.outbox.deliver([REMINDER])
+    return Subscriber(discovered.put, reminders=Reminders(discovered.seconds, due))
 
-    return Broadcast(worker.settings, "unmatched", discovered.put), remind
+
+# Clusters depend on when they are computed, so replay leaves them out.
+SUBSCRIPTION = Subscription("unmatched", _open, replayed=False)

@@ -1,27 +1,14 @@
 """analyses and behaviours → the user's record, recommendations, signals."""
 
-import asyncio
-from collections.abc import Sequence
+from typing import Any
 
-from stream_app.agents import Worker, register
-from stream_app.delivery.broadcast import Broadcast
-from stream_app.delivery.shell import Shell
-from stream_app.delivery.table import StateTable
+from stream_app.agents.description import Agent
+from stream_app.interests import record
+from stream_app.pipeline import Pipeline
 
 
-def add(worker: Worker, broadcasts: Sequence[Broadcast]) -> None:
-    """Register the agent; it begins when the broadcasts have been read."""
+def _readable(pipeline: Pipeline, value: bytes) -> dict[str, Any]:
+    return record.readable(record.decode(value))
 
-    async def ready() -> None:
-        await asyncio.gather(*(broadcast.ready.wait() for broadcast in broadcasts))
 
-    shell = Shell(
-        "interests",
-        worker.pipeline.interests,
-        worker.outbox,
-        rows=worker.settings.batch_rows,
-        size=worker.settings.batch_bytes,
-        table=StateTable(worker.app, worker.settings, worker.outbox, "interests"),
-        ready=ready,
-    )
-    register(worker, shell, "analyses", "behaviours")
+AGENT = Agent("interests", lambda pipeline: pipeline.interests, readable=_readable)

@@ -2,32 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from stream_app import schemas
-from stream_app.agents import Worker
-from stream_app.delivery.broadcast import Broadcast
+from stream_app.agents.description import Subscriber, Subscription
 from stream_app.inference.bundle import BundleError
 from stream_app.inference.live import Live
+from stream_app.pipeline import Pipeline
 from stream_app.schemas import Invalid, Promotion
 from stream_app.telemetry import metrics
 
 log = logging.getLogger(__name__)
-
-
-def add(worker: Worker) -> tuple[Broadcast, Callable[[], Awaitable[None]]]:
-    """The reader of the topic, and what to await before the first batch: a worker that starts
-    serves the promoted bundle, not the one of its settings."""
-    promoted = _Promoted(worker.pipeline.live)
-    broadcast = Broadcast(worker.settings, "models", promoted.take)
-
-    async def served() -> None:
-        await broadcast.ready.wait()
-        await promoted.settled()
-
-    return broadcast, served
 
 
 class _Promoted:
@@ -74,3 +60,13 @@ class _Promoted:
     def _note(self) -> None:
         model = self._live.current.inference.model
         metrics.MODEL.info({"version": model.version, "provider": model.provider})
+
+
+def _open(pipeline: Pipeline) -> Subscriber:
+    """A worker that starts serves the promoted bundle, not the one of its settings."""
+    promoted = _Promoted(pipeline.live)
+    return Subscriber(promoted.take, settled=promoted.settled)
+
+
+# Nothing that replay reads leads to a promotion.
+SUBSCRIPTION = Subscription("models", _open, replayed=False)

@@ -5,39 +5,38 @@ Kafka 2.8. Everything not named is for nobody: run the broker with an authorizer
 default.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple, get_args
 
 import click
 
-from stream_app.messages.topics import TABLES, TOPICS, changelog, full_name
+from stream_app.messages.topics import (
+    AGENT_NAMES,
+    TABLES,
+    TOPICS,
+    Client,
+    Party,
+    Topic,
+    changelog,
+    full_name,
+    read_by,
+    written_by,
+)
 from stream_app.settings import Settings
 
-Component = Literal["worker", "producer", "alerts", "dashboard", "auditor", "promoter", "operator"]
-COMPONENTS: tuple[Component, ...] = get_args(Component)
+Component = Literal["worker", "operator"] | Client
+COMPONENTS: tuple[str, ...] = ("worker", "operator", *get_args(Client))
+"""Who gives the dashboard the auditor's rights too sees why letters died on it, and with the
+producer's can write reviews there."""
 
-INPUTS = tuple(spec.name for spec in TOPICS if spec.writer == "producers")
-PROMOTED = ("models",)
-ACKNOWLEDGED = ("acknowledgements",)
-# What a worker consumes, and what it reads whole.
-CONSUMED = (*INPUTS, "analyses", "signals")
-WHOLE = ("item-vectors", "trends", "unmatched", *PROMOTED)
-WRITTEN = tuple(
-    spec.name for spec in TOPICS if spec.name not in (*INPUTS, *PROMOTED, *ACKNOWLEDGED)
-)
-READERS: dict[str, tuple[str, ...]] = {
-    "alerts": ("alerts",),
-    "dashboard": ("analyses", "recommendations", "alerts", "trends", *ACKNOWLEDGED),
-    "auditor": ("dead-letters",),
-}
-"""What the others read. Who gives the dashboard the auditor's rights too sees why letters died
-on it, and with the producer's can write reviews there."""
+
+Operation = Literal["Read", "Write", "Create", "Describe"]
 
 
 class Acl(NamedTuple):
     """One thing that a component may do."""
 
-    operation: Literal["Read", "Write", "Create", "Describe"]
+    operation: Operation
     resource: Literal["topic", "group"]
     name: str
 
@@ -48,33 +47,28 @@ def acls(settings: Settings, component: Component) -> list[Acl]:
 
 
 def _acls(settings: Settings, component: Component) -> Iterator[Acl]:
-    def topics(operation: Literal["Read", "Write"], *names: str) -> Iterator[Acl]:
-        for name in names:
-            yield Acl(operation, "topic", full_name(settings, name))
+    def on(operations: Sequence[Operation], *topics: str) -> Iterator[Acl]:
+        for topic in topics:
+            for operation in operations:
+                yield Acl(operation, "topic", topic)
 
-    changelogs = [changelog(settings, table) for table in TABLES]
+    def full(topics: Iterable[Topic]) -> list[str]:
+        return [full_name(settings, topic.name) for topic in topics]
+
+    changelogs = [changelog(settings, table.name) for table in TABLES]
+    if component == "operator":
+        yield from on(("Create", "Describe"), *full(TOPICS), *changelogs)
+        return
     if component == "worker":
-        yield from topics("Read", *CONSUMED, *WHOLE)
-        yield from topics("Write", *WRITTEN)
-        for name in changelogs:
-            yield Acl("Read", "topic", name)
-            yield Acl("Write", "topic", name)
+        parties: tuple[Party, ...] = AGENT_NAMES
+        yield from on(("Read", "Write"), *changelogs)
         yield Acl("Read", "group", settings.app)
         # It checks at its start that all topics are there.
-        for spec in TOPICS:
-            yield Acl("Describe", "topic", full_name(settings, spec.name))
-    elif component == "producer":
-        yield from topics("Write", *INPUTS)
-    elif component == "promoter":
-        yield from topics("Write", *PROMOTED)
-    elif component == "operator":
-        for name in (*(full_name(settings, spec.name) for spec in TOPICS), *changelogs):
-            yield Acl("Create", "topic", name)
-            yield Acl("Describe", "topic", name)
+        yield from on(("Describe",), *full(TOPICS))
     else:
-        yield from topics("Read", *READERS[component])
-        if component == "dashboard":
-            yield from topics("Write", *ACKNOWLEDGED)
+        parties = (component,)
+    yield from on(("Read",), *full(read_by(*parties)))
+    yield from on(("Write",), *full(written_by(*parties)))
 
 
 def command(settings: Settings, acl: Acl, principal: str) -> str:

@@ -13,13 +13,13 @@ import msgspec
 
 from stream_app.messages.dead_letter import PREFIX
 from stream_app.messages.message import PRODUCED
-from stream_app.messages.topics import TOPICS, Spec, configs, full_name
+from stream_app.messages.topics import AGENT_NAMES, TOPICS, Topic, configs, full_name
 from stream_app.settings import Settings
 
 VERSION = "1.0.0"
 """Of the contracts, not of the package: it changes when a record or a topic does."""
 KAFKA_BINDING = "0.5.0"
-RECORDS: tuple[type[Any], ...] = tuple(spec.record for spec in TOPICS if spec.record is not None)
+RECORDS: tuple[type[Any], ...] = tuple(topic.record for topic in TOPICS if topic.record is not None)
 
 Json = dict[str, Any]
 
@@ -105,75 +105,77 @@ def asyncapi(settings: Settings) -> Json:
                 "description": "Broker on loopback, as `stream-app broker --port 9092` starts it.",
             }
         },
-        "channels": {spec.name: _channel(settings, spec) for spec in TOPICS},
+        "channels": {topic.name: _channel(settings, topic) for topic in TOPICS},
         "operations": {
-            f"{action}-{spec.name}": _operation(settings, spec, action)
-            for spec in TOPICS
-            for action in _actions(spec)
+            f"{action}-{topic.name}": _operation(settings, topic, action)
+            for topic in TOPICS
+            for action in _actions(topic)
         },
         "components": {
-            "messages": {_message_name(spec): _message(spec) for spec in TOPICS},
+            "messages": {_message_name(topic): _message(topic) for topic in TOPICS},
             "schemas": _schemas(),
         },
     }
 
 
-def _channel(settings: Settings, spec: Spec) -> Json:
-    config = configs(settings, spec)
-    topic: Json = {"cleanup.policy": config["cleanup.policy"].split(",")}
-    topic |= {name: int(value) for name, value in config.items() if name != "cleanup.policy"}
-    name = _message_name(spec)
+def _channel(settings: Settings, topic: Topic) -> Json:
+    config = configs(settings, topic)
+    settled: Json = {"cleanup.policy": config["cleanup.policy"].split(",")}
+    settled |= {name: int(value) for name, value in config.items() if name != "cleanup.policy"}
+    name = _message_name(topic)
     channel: Json = {
-        "address": full_name(settings, spec.name),
-        "description": f"{spec.description} Key: {spec.key}. Written by: {spec.writer}.",
+        "address": full_name(settings, topic.name),
+        "description": (
+            f"{topic.description} Key: {topic.key}. Written by: {', '.join(topic.writers)}."
+        ),
         "messages": {name: {"$ref": f"#/components/messages/{name}"}},
         "bindings": {
             "kafka": {
                 "bindingVersion": KAFKA_BINDING,
-                "topic": full_name(settings, spec.name),
+                "topic": full_name(settings, topic.name),
                 "partitions": settings.partitions,
                 "replicas": settings.replication,
-                "topicConfiguration": topic,
+                "topicConfiguration": settled,
             }
         },
     }
-    return channel | {"x-internal": True} if spec.internal else channel
+    return channel | {"x-internal": True} if topic.internal else channel
 
 
-def _actions(spec: Spec) -> tuple[str, ...]:
-    if spec.internal:
+def _actions(topic: Topic) -> tuple[str, ...]:
+    """What the application does with a topic. Of public outputs that it reads back only `send`."""
+    if topic.internal:
         return ("send", "receive")
-    return ("receive",) if spec.writer == "producers" else ("send",)
+    return ("send",) if set(topic.writers) & {*AGENT_NAMES, "dashboard"} else ("receive",)
 
 
-def _operation(settings: Settings, spec: Spec, action: str) -> Json:
+def _operation(settings: Settings, topic: Topic, action: str) -> Json:
     kafka: Json = {"bindingVersion": KAFKA_BINDING}
-    # These are read whole by every worker, outside the group.
-    if action == "receive" and spec.name not in ("item-vectors", "models", "unmatched"):
+    if action == "receive" and not topic.broadcast:
         kafka["groupId"] = {"type": "string", "enum": [settings.app]}
     return {
         "action": action,
-        "channel": {"$ref": f"#/channels/{spec.name}"},
-        "summary": spec.description,
-        "messages": [{"$ref": f"#/channels/{spec.name}/messages/{_message_name(spec)}"}],
+        "channel": {"$ref": f"#/channels/{topic.name}"},
+        "summary": topic.description,
+        "messages": [{"$ref": f"#/channels/{topic.name}/messages/{_message_name(topic)}"}],
         "bindings": {"kafka": kafka},
     }
 
 
-def _message_name(spec: Spec) -> str:
-    return spec.record.__name__ if spec.record is not None else "DeadLetter"
+def _message_name(topic: Topic) -> str:
+    return topic.record.__name__ if topic.record is not None else "DeadLetter"
 
 
-def _message(spec: Spec) -> Json:
-    name = _message_name(spec)
-    described: Json = {"name": name, "title": name, "summary": spec.description}
+def _message(topic: Topic) -> Json:
+    name = _message_name(topic)
+    described: Json = {"name": name, "title": name, "summary": topic.description}
     described["bindings"] = {
         "kafka": {
             "bindingVersion": KAFKA_BINDING,
-            "key": {"type": "string", "description": spec.key},
+            "key": {"type": "string", "description": topic.key},
         }
     }
-    if spec.record is None:
+    if topic.record is None:
         return described | {
             "contentType": "application/octet-stream",
             "headers": {"$ref": "#/components/schemas/DeadLetterHeaders"},

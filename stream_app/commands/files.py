@@ -10,9 +10,8 @@ from typing import Any
 import msgspec
 
 from stream_app.messages.message import Record
+from stream_app.messages.topics import BY_NAME
 from stream_app.replay import Output
-
-KEYS = {"reviews": "review_id", "behaviours": "user_id", "items": "item_id"}
 
 
 class LineError(ValueError):
@@ -77,7 +76,7 @@ def _message(text: bytes, topic: str) -> Record:
         if envelope.raw is not None:
             return Record(envelope.topic, key, base64.b64decode(envelope.raw))
         return Record(envelope.topic, key, bytes(envelope.value))
-    key = entry.get(KEYS.get(topic, ""))
+    key = entry.get(BY_NAME[topic].key_field or "") if topic in BY_NAME else None
     return Record(topic, key.encode() if isinstance(key, str) else None, text)
 
 

@@ -39,6 +39,6 @@ def replay(
         for output in run.run(counted):
             sys.stdout.write(line(output) + "\n")
     if state:
-        for table, records in (("interests", run.interests()), ("subjects", run.subjects())):
-            for key, record in records.items():
+        for table in run.states:
+            for key, record in run.records(table).items():
                 sys.stdout.write(line(table=table, key=key, value=record) + "\n")

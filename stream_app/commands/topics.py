@@ -30,13 +30,13 @@ def topics_create(settings: Settings) -> None:
 def topics_list(settings: Settings) -> None:
     """Every topic, its key, its writer and its partitions on the broker."""
     from stream_app.delivery import administration
-    from stream_app.messages import topics as topics_module
+    from stream_app.messages.topics import TOPICS, full_name
 
     counts = asyncio.run(administration.partitions(settings))
-    for spec in topics_module.TOPICS:
-        name = topics_module.full_name(settings, spec.name)
-        kept = "compacted" if spec.compacted else "by time"
+    for topic in TOPICS:
+        name = full_name(settings, topic.name)
+        kept = "compacted" if topic.compacted else "by time"
         click.echo(
-            f"{name:<24} {counts[name]:>3} partitions  key {spec.key:<12} {kept:<10} "
-            f"written by {spec.writer}"
+            f"{name:<24} {counts[name]:>3} partitions  key {topic.key:<12} {kept:<10} "
+            f"written by {', '.join(topic.writers)}"
         )

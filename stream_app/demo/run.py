@@ -24,10 +24,10 @@ from stream_app.delivery import administration
 from stream_app.demo import corpus
 from stream_app.demo.account import Account, Place
 from stream_app.demo.view import draw
-from stream_app.messages.topics import full_name
+from stream_app.messages.topics import OUTPUTS, full_name
 from stream_app.settings import Settings, environment
 
-OUTPUTS = ("analyses", "recommendations", "alerts", "trends", "dead-letters", "item-vectors")
+ACCOUNTED = (*OUTPUTS, "item-vectors")
 FED_SECONDS = 40
 """How long the week takes when a person watches."""
 QUIET_SECONDS = 2.0
@@ -209,7 +209,7 @@ class _Demo:
             self._account.sent[place] = message["key"]
 
     async def _read(self) -> None:
-        names = {full_name(self._settings, topic): topic for topic in OUTPUTS}
+        names = {full_name(self._settings, topic): topic for topic in ACCOUNTED}
         consumer = AIOKafkaConsumer(
             *names,
             bootstrap_servers=self._settings.broker,

@@ -10,6 +10,7 @@ from typing import get_args
 from prometheus_client import Counter, Gauge, Histogram, Info, disable_created_metrics
 
 from stream_app.messages.message import Message, produced
+from stream_app.messages.topics import TOPICS
 from stream_app.schemas import Alert
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -61,11 +62,7 @@ LATENCY = Histogram(
 for _kind in get_args(Alert.__annotations__["kind"]):
     ALERTS.labels(_kind)
 
-_LATENCIES = {
-    "reviews": LATENCY.labels("reviews", "analyses"),
-    "analyses": LATENCY.labels("reviews", "recommendations"),
-    "behaviours": LATENCY.labels("behaviours", "recommendations"),
-}
+_LATENCIES = {topic.name: LATENCY.labels(*topic.latency) for topic in TOPICS if topic.latency}
 """By the topic that is taken: an analysis counts from its review on."""
 
 

@@ -16,7 +16,7 @@ import yaml
 from cloudcoil.models.keda import v1alpha1 as keda
 
 from stream_app import settings as settings_module
-from stream_app.messages.topics import BY_NAME, full_name
+from stream_app.messages.topics import BY_NAME, TOPICS, full_name
 from stream_app.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -90,6 +90,15 @@ def test_keda_accepts_its_objects_and_knows_all_of_each(kind: str) -> None:
     }  # fmt: skip
     spec = KEDA[kind].model_validate(found["spec"])
     assert spec.model_dump(mode="json", by_alias=True, exclude_unset=True) == found["spec"]
+
+
+def test_keda_starts_workers_for_what_the_table_of_topics_says() -> None:
+    found = {
+        trigger["metadata"]["topic"]: int(trigger["metadata"]["lagThreshold"])
+        for trigger in one("ScaledObject")["spec"]["triggers"]
+    }
+    wanted = {topic.name: topic.worker_for for topic in TOPICS if topic.worker_for is not None}
+    assert found == wanted
 
 
 def test_a_misspelt_field_is_noticed() -> None:

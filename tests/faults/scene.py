@@ -264,9 +264,9 @@ class Scene:
         """Where tables, trends and alerts differ from the oracle's."""
         found = self._witness
         interests = interests_of(found.tables["interests"])
-        wrong = differences(interests, self._oracle.interests(), "interests")
+        wrong = differences(interests, self._oracle.records("interests"), "interests")
         subjects = subjects_of(self._pipeline, found.tables["subjects"])
-        expected = self._oracle.subjects()
+        expected = self._oracle.records("subjects")
         without_analyses(subjects, expected)
         wrong += differences(subjects, expected, "subjects")
         trends = [

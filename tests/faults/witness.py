@@ -9,11 +9,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from stream_app.delivery.ownership import OWNER, token
 from stream_app.messages.dead_letter import place, told
 from stream_app.messages.message import Record
-from stream_app.messages.topics import LARGE, TABLES, changelog, full_name
+from stream_app.messages.topics import INPUTS, LARGE, OUTPUTS, TABLES, changelog, full_name
 from stream_app.settings import Settings
 
-INPUTS = ("items", "reviews", "behaviours")
-OUTPUTS = ("analyses", "recommendations", "alerts", "trends", "dead-letters", "item-vectors")
+WATCHED = (*OUTPUTS, "item-vectors")
 Place = tuple[str, int, int]
 """Topic, partition and offset."""
 
@@ -23,8 +22,8 @@ class Witness:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._names = {full_name(settings, name): name for name in (*INPUTS, *OUTPUTS)}
-        self._names |= {changelog(settings, table): table for table in TABLES}
+        self._names = {full_name(settings, name): name for name in (*INPUTS, *WATCHED)}
+        self._names |= {changelog(settings, table.name): table.name for table in TABLES}
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.broker, max_partition_fetch_bytes=LARGE
         )
@@ -42,7 +41,7 @@ class Witness:
         self.trends: dict[str, dict[str, Any]] = {}
         self.newest: dict[str, dict[str, Any]] = {}
         """Each user's newest recommendations."""
-        self.tables: dict[str, dict[str, bytes]] = {table: {} for table in TABLES}
+        self.tables: dict[str, dict[str, bytes]] = {table.name: {} for table in TABLES}
         self.stale = 0
         """Records of workers that owned their partition no more."""
 

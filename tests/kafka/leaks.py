@@ -13,8 +13,7 @@ import rocksdict
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from stream_app.commands.access import INPUTS
-from stream_app.messages.topics import LARGE
+from stream_app.messages.topics import INPUTS, LARGE
 from stream_app.settings import Settings, security
 
 TOLD = "__connect.errors."

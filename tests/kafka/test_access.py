@@ -86,8 +86,8 @@ async def may_write(settings: Settings, topic: str) -> bool:
 
 def everything(settings: Settings) -> list[str]:
     return [
-        *(full_name(settings, spec.name) for spec in TOPICS),
-        *(changelog(settings, table) for table in TABLES),
+        *(full_name(settings, topic.name) for topic in TOPICS),
+        *(changelog(settings, table.name) for table in TABLES),
     ]
 
 

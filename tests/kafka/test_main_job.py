@@ -120,7 +120,7 @@ async def test_a_killed_worker_changes_nothing(
     told_oracle = [
         schemas.decode(msgspec.json.encode(value), Trend) for value in oracle_trends.values()
     ]
-    expected_records = {user: oracle.record(user) for user in live}
+    expected_records = {user: record.decode(oracle.state("interests", user)) for user in live}
 
     def both(neighbours: bool) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
         return (
@@ -137,8 +137,8 @@ async def test_a_killed_worker_changes_nothing(
     for all_trends in (trends, oracle_trends):
         for value in all_trends.values():
             value.pop("neighbours", None)
-    assert differences(interests, oracle.interests()) == []
-    expected = oracle.subjects()
+    assert differences(interests, oracle.records("interests")) == []
+    expected = oracle.records("subjects")
     # The planted surge is there: equal emptiness would prove nothing.
     assert subjects["item:p-101"]["open"]
     busy = without_busy(subjects, expected, load_)

@@ -26,7 +26,7 @@ from stream_app.commands.model.promote import KEY
 from stream_app.delivery import administration
 from stream_app.delivery.sending import send_all
 from stream_app.messages.message import PRODUCED, Record
-from stream_app.messages.topics import full_name
+from stream_app.messages.topics import CONSUMED, full_name
 from stream_app.schemas import Promotion
 from stream_app.settings import PREFIX, Settings
 from tests.kafka.load import events, items
@@ -211,10 +211,7 @@ async def test_what_is_asked_for_is_there(any_broker: Broker, tmp_path: Path, sp
 
 
 NOT_NOTHING: list[tuple[str, dict[str, str]]] = [
-    *(
-        ("stream_app_received_messages_total", {"topic": topic})
-        for topic in ("reviews", "behaviours", "items", "analyses", "signals")
-    ),
+    *(("stream_app_received_messages_total", {"topic": topic}) for topic in CONSUMED),
     *(
         (f"stream_app_batch_{what}", {"agent": agent})
         for agent in ("analyse", "interests", "watch", "catalogue")

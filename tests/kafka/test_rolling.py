@@ -126,9 +126,9 @@ async def assert_as_replayed(
     oracle = Replay(pipeline, settings.partitions)
     list(oracle.run([*catalogue, *load]))
     interests = interests_of(await table(settings, "interests"))
-    assert differences(interests, oracle.interests()) == []
+    assert differences(interests, oracle.records("interests")) == []
     subjects = subjects_of(pipeline, await table(settings, "subjects"))
-    expected = oracle.subjects()
+    expected = oracle.records("subjects")
     without_busy(subjects, expected, load)
     without_analyses(subjects, expected)
     assert differences(subjects, expected) == []

@@ -5,11 +5,11 @@ import math
 from collections import Counter
 from typing import Any
 
+from stream_app.agents.watch import readable
 from stream_app.interests import record
 from stream_app.messages.dead_letter import place
 from stream_app.messages.message import Record
 from stream_app.pipeline import Pipeline
-from stream_app.replay import describe
 from stream_app.settings import Settings
 from stream_app.subjects.record import IDS
 from tests.kafka.workers import newest, read_all
@@ -73,7 +73,7 @@ def interests_of(table: dict[str, bytes]) -> dict[str, dict[str, Any]]:
 
 def subjects_of(pipeline: Pipeline, table: dict[str, bytes]) -> dict[str, dict[str, Any]]:
     """The subjects' records for comparing."""
-    return {name: describe(pipeline, value) for name, value in table.items()}
+    return {name: readable(pipeline, value) for name, value in table.items()}
 
 
 def without_analyses(*all_subjects: dict[str, dict[str, Any]]) -> None:

@@ -20,10 +20,8 @@ from stream_app.broker import Broker
 from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.delivery.ownership import OWNER, token
 from stream_app.messages import topics
-from stream_app.messages.topics import LARGE, full_name
+from stream_app.messages.topics import CONSUMED, LARGE, full_name
 from stream_app.settings import Settings, environment, load, security
-
-INPUTS = ("reviews", "behaviours", "items", "analyses", "signals")
 
 
 def settings_for(broker: Broker, name: str) -> Settings:
@@ -120,7 +118,7 @@ async def until(condition: Callable[[], Any], seconds: float, what: str) -> None
 
 async def lag(settings: Settings) -> int:
     """Messages that the group has not committed, over all inputs."""
-    names = [full_name(settings, name) for name in INPUTS]
+    names = [full_name(settings, name) for name in CONSUMED]
     partitions = [TopicPartition(n, p) for n in names for p in range(settings.partitions)]
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker, **security(settings))
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker, **security(settings))

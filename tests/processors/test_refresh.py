@@ -45,7 +45,7 @@ def test_a_refresh_sends_state_and_output_again(
         Record("items", b"p2", json.dumps(item).encode()),
         Record("behaviours", b"u1", json.dumps(event).encode()),
     ]))  # fmt: skip
-    states = run._tables[table]
+    states = run.states[table]
     processor = {"interests": pipeline.interests, "subjects": pipeline.watch}[table]
     again = processor([refresh(key)], lambda number, name: states.get((number, name)))
     (state,) = again.states

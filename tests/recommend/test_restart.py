@@ -47,7 +47,7 @@ def test_a_restarted_worker_recommends_the_same(batches: int) -> None:
     second = Replay(second_pipeline, 4)
     # The state is on disk and in the changelog, the offsets are the broker's: nothing else is
     # carried over.
-    second._tables, second._offsets, second._round = first._tables, first._offsets, first._round
+    second.states, second._offsets, second._round = first.states, first._offsets, first._round
     after = list(second.run(given))
     assert recommendations(after)
     assert sorted(recommendations(before + after)) == sorted(expected)

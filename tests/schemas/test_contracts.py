@@ -14,7 +14,7 @@ from stream_app import schemas
 from stream_app.commands.contracts import RECORDS, documents, slug
 from stream_app.messages.dead_letter import dead
 from stream_app.messages.message import Message
-from stream_app.messages.topics import TOPICS, configs
+from stream_app.messages.topics import INPUTS, TOPICS, configs
 from stream_app.schemas.records import Event, Source
 from stream_app.settings import Settings
 
@@ -238,8 +238,8 @@ def test_asyncapi_says_who_sends_and_who_receives(document: dict[str, Any]) -> N
         (operation["action"], operation["channel"]["$ref"].removeprefix("#/channels/"))
         for operation in document["operations"].values()
     }
-    received = {"reviews", "behaviours", "items", "signals", "item-vectors", "models", "unmatched"}
-    sent = {spec.name for spec in TOPICS} - {"reviews", "behaviours", "items"}
+    received = {topic.name for topic in TOPICS if topic.internal} | {*INPUTS}
+    sent = {topic.name for topic in TOPICS} - {*INPUTS}
     assert found == {("receive", name) for name in received} | {("send", name) for name in sent}
 
 

@@ -76,7 +76,7 @@ def restarted(pipeline: Pipeline, kept: Kept) -> Replay:
         elif topic == "trends" and value is not None:
             pipeline.hybrid.put(schemas.decode(value, Trend))
     run = Replay(pipeline, PARTITIONS)
-    run._tables = {table: dict(values) for table, values in kept.tables.items()}
+    run.states = {table: dict(values) for table, values in kept.tables.items()}
     return run
 
 

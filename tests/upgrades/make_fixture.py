@@ -134,7 +134,7 @@ def lines(commit: str) -> Iterator[dict[str, Any]]:
             yield message("output", later, Record(*output))
         if later:
             return
-        for table, values in replay._tables.items():
+        for table, values in replay.states.items():
             for (partition, key), value in sorted(values.items()):
                 yield {
                     "kept": "state", "table": table, "partition": partition, "key": text(key),

@@ -11,10 +11,11 @@ import msgspec
 import pytest
 
 from stream_app import profiles, schemas
+from stream_app.agents import interests, watch
 from stream_app.inference.batching import Inference
 from stream_app.interests import record
 from stream_app.messages.message import Record
-from stream_app.messages.topics import BY_NAME, TOPICS
+from stream_app.messages.topics import AGENT_NAMES, BY_NAME, written_by
 from stream_app.pipeline import Pipeline, assemble, open_model
 from stream_app.replay import Replay
 from stream_app.schemas import Recommendations, Signals
@@ -51,7 +52,7 @@ def test_the_fixtures_hold_the_versions_that_are_read() -> None:
 def test_every_message_is_read(kept: Kept) -> None:
     messages = [*kept.outputs[False], *kept.outputs[True]]
     assert {one.topic for one in messages} == {
-        spec.name for spec in TOPICS if spec.writer not in ("producers", "stream-app dashboard")
+        topic.name for topic in written_by(*AGENT_NAMES, "promoter")
     }
     for one in messages:
         kind = BY_NAME[one.topic].record
@@ -72,17 +73,13 @@ def events(kept: Kept, later: bool) -> list[Record]:
 def fold(run: Replay, kept: Kept, later: bool) -> dict[str, list[str]]:
     """Fold the kept analyses, behaviours and signals in, without the model, whose results depend
     on the processor; who is recommended what."""
-    folded = run._stateful(
-        "interests",
-        run._pipeline.interests,
-        [run._receive(one) for one in events(kept, later)],
-    )
+    folded = run.process(interests.AGENT, [run._receive(one) for one in events(kept, later)])
     signals = [
         run._receive(one)
         for one in (*filter(of_reviews, kept.outputs[later]), *folded.records)
         if one.topic == "signals"
     ]
-    trends = run._stateful("subjects", run._pipeline.watch, signals)
+    trends = run.process(watch.AGENT, signals)
     list(run._send(trends.records))
     ranked = [
         schemas.decode(one.value, Recommendations)
@@ -116,8 +113,8 @@ def test_going_on_from_kept_state_is_like_having_run_from_the_beginning(
     assert before != after
     assert found.keys() == expected.keys() and all(found.values())
     if kept.versions["subjects"] == 2:
-        whole = scratch.subjects()
-        for name, one in upgraded.subjects().items():
+        whole = scratch.records("subjects")
+        for name, one in upgraded.records("subjects").items():
             assert 0 <= one["opinions"] <= whole[name]["opinions"] + 1e-5
     if kept.versions == {"interests": record.VERSION, "subjects": subject.VERSION}:
         assert found == expected
@@ -125,17 +122,17 @@ def test_going_on_from_kept_state_is_like_having_run_from_the_beginning(
 
 def states(run: Replay, kept: Kept) -> dict[str, Any]:
     """Both tables, without what the kept versions did not know of the events before."""
-    interests, subjects = run.interests(), run.subjects()
+    users, subjects = run.records("interests"), run.records("subjects")
     if kept.versions["interests"] == 1:
         # Among events of one second, which came first: here no two are of one second.
-        for user in interests.values():
+        for user in users.values():
             for event in user["events"]:
                 del event["order"]
     if kept.versions["subjects"] == 2:
         # How a subject is spoken of: counted from the upgrade on.
         for one in subjects.values():
             del one["opinions"], one["opinion"]
-    return {"interests": interests, "subjects": subjects}
+    return {"interests": users, "subjects": subjects}
 
 
 def test_reviews_go_on_from_kept_state(kept: Kept, make: Make) -> None:
@@ -144,8 +141,9 @@ def test_reviews_go_on_from_kept_state(kept: Kept, make: Make) -> None:
 
     def applied() -> Any:
         # Not the topics': which topics a text is about depends on the model.
-        items = {name: one for name, one in run.subjects().items() if name.startswith("item:")}
-        return run.interests(), items
+        subjects = run.records("subjects")
+        items = {name: one for name, one in subjects.items() if name.startswith("item:")}
+        return run.records("interests"), items
 
     before = applied()
     list(run.run(kept.inputs[False]))

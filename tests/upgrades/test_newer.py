@@ -140,8 +140,8 @@ def test_grown_inputs_have_the_same_outputs(pipeline: Pipeline) -> None:
     list(plain.run(KEPT.inputs[False]))
     more = Replay(pipeline, SETTINGS.partitions)
     list(more.run(later(one) for one in KEPT.inputs[False]))
-    assert plain.interests() == more.interests()
-    assert plain.subjects() == more.subjects()
+    assert plain.records("interests") == more.records("interests")
+    assert plain.records("subjects") == more.records("subjects")
 
 
 Change = Callable[[list[Any]], list[Any]]

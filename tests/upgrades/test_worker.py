@@ -63,9 +63,9 @@ async def test_a_worker_goes_on_from_what_the_oldest_version_left(
     oracle = restarted(pipeline, kept)
     list(oracle.run(inputs(kept)))
     users = await table(settings, "interests")
-    assert interests_of(users) == close(oracle.interests())
+    assert interests_of(users) == close(oracle.records("interests"))
     about = await table(settings, "subjects")
-    found, expected = subjects_of(pipeline, about), oracle.subjects()
+    found, expected = subjects_of(pipeline, about), oracle.records("subjects")
     without_analyses(found, expected)
     assert found == close(expected)
     # What is written is of this version.
