@@ -68,7 +68,8 @@ def test_a_failing_batch_says_so_without_the_words(spans: InMemorySpanExporter) 
 
 def test_nothing_of_it_is_imported_unasked() -> None:
     program = (
-        "import sys; from stream_app import app; from stream_app.ops import tracing; "
+        "import sys; from stream_app.agents import worker\n"
+        "from stream_app.telemetry import tracing\n"
         "tracing.start()\n"
         "with tracing.batch('analyse', []): pass\n"
         "print(sorted(n for n in sys.modules if n.startswith('opentelemetry')))"
