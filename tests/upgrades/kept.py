@@ -21,6 +21,10 @@ from stream_app.subjects import record as subject
 FILES = sorted((Path(__file__).parent / "kept").glob("*.jsonl.xz"))
 PARTITIONS = 4
 DECODE = {"interests": record.decode, "subjects": subject.decode}
+YOUNGER: dict[str, list[Any]] = {
+    "acknowledgements": [schemas.Acknowledgement("severe:r1", 1.0)],
+}
+"""Topics that came after what is kept, with examples of their values."""
 Tables = dict[str, dict[tuple[int, bytes], bytes]]
 
 
@@ -76,7 +80,7 @@ def restarted(pipeline: Pipeline, kept: Kept) -> Replay:
         elif topic == "trends" and value is not None:
             pipeline.hybrid.put(schemas.decode(value, Trend))
     run = Replay(pipeline, PARTITIONS)
-    run.states = {table: dict(values) for table, values in kept.tables.items()}
+    run.states |= {table: dict(values) for table, values in kept.tables.items()}
     return run
 
 

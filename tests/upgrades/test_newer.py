@@ -20,7 +20,7 @@ from stream_app.schemas import Analysis, Signals
 from stream_app.schemas.state import StateError
 from stream_app.settings import load
 from stream_app.subjects import record as subject
-from tests.upgrades.kept import FILES, read, restarted
+from tests.upgrades.kept import FILES, YOUNGER, read, restarted
 
 SETTINGS = load(environ={})
 KEPT = read(FILES[0])
@@ -29,8 +29,7 @@ TOPIC = {spec.record: spec.name for spec in TOPICS}
 
 
 def examples(kind: type[Any]) -> Iterator[Any]:
-    if kind is schemas.Acknowledgement:  # younger than what is kept, and no worker writes it
-        yield schemas.Acknowledgement("severe:r1", 1.0)
+    yield from YOUNGER.get(TOPIC[kind], ())
     for one in MESSAGES:
         if one.topic == TOPIC[kind] and one.value is not None:
             try:
@@ -158,7 +157,7 @@ def test_state_of_a_later_version_ends_the_batch(
     pipeline: Pipeline, table: str, change: Change
 ) -> None:
     run = restarted(pipeline, KEPT)
-    values = run._tables[table]
+    values = run.states[table]
     for place, value in values.items():
         fields = msgspec.msgpack.decode(value, strict=False)
         values[place] = msgspec.msgpack.encode(change(fields))
