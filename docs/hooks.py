@@ -22,8 +22,8 @@ LINK = re.compile(r"(?<=\]\()(?!\w+:|#)(?P<path>[^)#\s]+)(?P<anchor>#[^)\s]*)?(?
 
 def on_files(files: Files, config: Any) -> Files:
     """Take in the pages of the root and every file that a page links to."""
-    for page in PAGES:
-        files.append(_taken(page, config))
+    for name in PAGES:
+        files.append(_taken(name, config))
     for page in [file for file in files if file.is_documentation_page()]:
         text = (ROOT / _home(page.src_uri)).read_text(encoding="utf-8")
         for link in LINK.finditer(text):

@@ -1,8 +1,8 @@
 # Sends an item, a behaviour and a review with a plain aiokafka producer.
 # run: python examples/producer.py
 # needs: a broker with topics, at STREAM_APP_BROKER
-"""Any Kafka client will do, as long as `behaviours` and `items` are keyed as shown and partitioned by
-murmur2, which is the default of aiokafka and of Kafka's own clients."""
+"""Any Kafka client will do that keys `behaviours` and `items` as shown here and partitions by
+murmur2, as aiokafka and Kafka's own clients do by default."""
 
 import asyncio
 import json
