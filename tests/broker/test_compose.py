@@ -15,6 +15,7 @@ import yaml
 from stream_app.broker.kafka import PROPERTIES, VERSION
 from stream_app.ops.guard import LOOPBACK, for_host, is_loopback
 from stream_app.settings import PREFIX, Settings, SettingsError, load
+from tests import needs
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
@@ -138,5 +139,5 @@ def test_the_image_is_built_for_an_ordinary_user() -> None:
 def test_compose_accepts_the_file() -> None:
     docker = shutil.which("docker")
     if docker is None or subprocess.run([docker, "compose", "version"], check=False).returncode:
-        pytest.skip("no docker compose here")
+        pytest.skip(f"{needs.ENGINE}no docker compose here")
     subprocess.run([docker, "compose", "-f", str(FILE), "config", "-q"], check=True)
