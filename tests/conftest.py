@@ -1,6 +1,7 @@
 """Brokers for tests, started once a session and ended with it; bundles made for a test."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,27 +14,10 @@ from stream_app.broker.kafka import KafkaCluster
 from stream_app.inference.batching import Inference
 from stream_app.inference.bundle import default_bundle, load, write_checksums
 from stream_app.inference.runtime import Model
+from stream_app.settings import PREFIX
 from tests import needs
 
-pytest_plugins = ["tests.skips", "tests.training.model.bases"]
-
-FIXTURES = {
-    "broker": {"embedded_broker", "kafka", "started_kafka", "cluster", "secured", "demo"},
-    "browser": {"chromium"},
-    "training": {"tiny_bert"},
-}
-"""Markers that a test gets for what it asks for, be it through another fixture."""
-TRAINING = Path(__file__).parent / "training"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`-m "not broker"` leaves out what starts a broker, whoever wrote the test and where."""
-    for item in items:
-        for marker, fixtures in FIXTURES.items():
-            if fixtures.intersection(getattr(item, "fixturenames", ())):
-                item.add_marker(marker)
-        if item.path.is_relative_to(TRAINING):
-            item.add_marker("training")
+pytest_plugins = ["tests.markers", "tests.skips", "tests.training.model.bases"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,6 +26,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     faults.addoption("--seed", type=int, default=7, help="Which, when, and on whom.")
     faults.addoption("--only", help="Strikes whose name holds this.")
     faults.addoption("--results", help="JSON file for the recovery times.")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_of_the_shell() -> Iterator[None]:
+    """Tests run with the defaults, whatever STREAM_APP_* the shell that runs them has set. Of the
+    session: brokers and demos that live longer than a test must not see them either."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(PREFIX)]:
+            if name != PREFIX + "CACHE":  # no setting: where downloads are kept
+                patch.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session")
