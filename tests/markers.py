@@ -14,7 +14,7 @@ TRAINING = Path(__file__).parent / "training"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Nobody has to remember a marker who asks for a fixture; what asks for none is marked there."""
+    """A test that starts a broker without a fixture is marked where it stands."""
     for item in items:
         for marker, fixtures in FIXTURES.items():
             if fixtures.intersection(getattr(item, "fixturenames", ())):
