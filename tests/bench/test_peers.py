@@ -13,6 +13,7 @@ from stream_app import settings as settings_module
 from stream_app.broker.kafka import KafkaCluster, KafkaUnavailable
 from stream_app.pipeline import open_model
 from stream_app.settings import Settings
+from tests import needs
 
 BY_NAME = {contestant.name: contestant for contestant in CONTESTANTS}
 RUNS = itertools.count()
@@ -24,7 +25,7 @@ def kafka() -> Iterator[Settings]:
         with KafkaCluster() as broker:
             yield settings_module.load(broker=broker.bootstrap, session_timeout=6.0)
     except KafkaUnavailable as reason:
-        pytest.skip(str(reason))
+        needs.unavailable(str(reason))
 
 
 @pytest.mark.slow

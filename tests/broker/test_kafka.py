@@ -12,6 +12,7 @@ from stream_app.broker import BrokerError, KafkaUnavailable
 from stream_app.broker.jars import jars, java
 from stream_app.broker.kafka import PROPERTIES, VERSION, KafkaCluster, properties
 from stream_app.broker.probe import live_nodes
+from tests import needs
 from tests.broker.traffic import SECONDS, make_topic, read, round_trip, send
 
 
@@ -61,14 +62,13 @@ async def test_an_aborted_transaction_is_not_read(kafka: KafkaCluster) -> None:
     assert values == [b"committed"]
 
 
+@pytest.mark.broker
 @pytest.mark.slow
 async def test_three_nodes_survive_the_loss_of_one() -> None:
     try:
         java(), jars(VERSION)
     except KafkaUnavailable as reason:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(reason))
+        needs.unavailable(str(reason))
     with KafkaCluster(nodes=3) as cluster:
         assert len(cluster.bootstrap.split(",")) == 3
         await make_topic(cluster.bootstrap, "replicated", partitions=6, copies=3)

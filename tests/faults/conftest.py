@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from stream_app.broker.kafka import KafkaCluster, KafkaUnavailable
+from tests import needs
 from tests.faults.network import Network
 
 
@@ -27,6 +28,6 @@ def cluster(network: Network | None, request: pytest.FixtureRequest) -> Iterator
     try:
         made.start()
     except KafkaUnavailable as reason:
-        pytest.skip(str(reason))
+        needs.unavailable(str(reason))
     yield made
     made.stop()

@@ -12,11 +12,12 @@ from stream_app.inference import providers
 from stream_app.inference.bundle import Bundle, default_bundle, load, write_checksums
 from stream_app.inference.providers import CPU, CUDA, ORDER, TENSORRT, absent, options_for, unfit
 from stream_app.inference.runtime import Model
+from tests import needs
 from tests.training.model.checkpoints import run
 
 TEXTS = ["很好", "The parcel came late, as always.", "还行吧，就是快递慢了点。", "fine"]
 CARD = absent(CUDA) is None
-needs_card = pytest.mark.skipif(not CARD, reason=f"{absent(CUDA)}")
+needs_card = pytest.mark.skipif(not CARD, reason=f"{needs.CARD}{absent(CUDA)}")
 
 
 def with_config(folder: Path, old: str, new: str) -> Bundle:
@@ -94,13 +95,13 @@ def test_onnxruntime_knows_every_option(tmp_path: Path) -> None:
     """TensorRT's names are strings in its library, which refuses the others where it runs."""
     library = Path(ort.__file__).parent / "capi" / "libonnxruntime_providers_tensorrt.so"
     if not library.exists():
-        pytest.skip("this package has no TensorRT provider")
+        needs.unavailable("this package has no TensorRT provider")
     data = library.read_bytes()
     for name in options_for(TENSORRT, load(default_bundle()), tmp_path):
         assert name.encode() + b"\0" in data, name
 
 
-@pytest.mark.skipif(CARD, reason="there is a card")
+@pytest.mark.skipif(CARD, reason=f"{needs.CARD}there is a card")
 @pytest.mark.parametrize("first", ["tensorrt", "cuda", "cpu"])
 def test_without_a_card_floats_run_on_the_cpu(floats: dict[str, Path], first: str) -> None:
     model = Model(load(floats["standard"]), first=first)  # type: ignore[arg-type]
@@ -113,7 +114,7 @@ def test_a_provider_that_fails_gives_way_to_the_next(
     """A driver that shows a card is not yet one that works: here neither TensorRT's libraries
     nor CUDA's are there, or the card does the work."""
     if {CUDA, TENSORRT} - set(ort.get_available_providers()):
-        pytest.skip("this package has no CUDA provider")
+        needs.unavailable("this package has no CUDA provider")
     monkeypatch.setattr(providers, "cards", lambda: 1)
     monkeypatch.setattr(providers, "load_libraries", lambda: None)
     model = Model(load(floats["standard"]), first="tensorrt")
@@ -134,7 +135,7 @@ def test_a_card_says_what_the_cpu_says(
     exact = Model(load(floats["exact"]), first="cpu")
     model = Model(load(floats[name]), first=first, engines=tmp_path)
     if model.provider != ORDER[first]:
-        pytest.skip(f"the session got {model.provider}")
+        pytest.skip(f"{needs.CARD}the session got {model.provider}")
     ours, theirs = (m.infer(m.encode(TEXTS)) for m in (model, exact))
     assert np.allclose(ours.probabilities, theirs.probabilities, atol=0.02)
     assert ((ours.embedding * theirs.embedding).sum(axis=1) > 0.99).all()

@@ -19,6 +19,7 @@ from stream_app.commands import access
 from stream_app.commands.access import Acl
 from stream_app.delivery import administration
 from stream_app.settings import Settings, load, security
+from tests import needs
 from tests.kafka.users import USERS, As, Secured, password
 
 OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8}
@@ -66,7 +67,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     try:
         cluster.start()
     except KafkaUnavailable as reason:
-        pytest.skip(str(reason))
+        needs.unavailable(str(reason))
     yield Secured(cluster, folder / "ca.pem")
     cluster.stop()
 

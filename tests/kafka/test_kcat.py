@@ -1,19 +1,16 @@
 """A stranger's client: kcat (librdkafka) writes a review and reads what became of it."""
 
 import json
-import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from stream_app.broker.kafka import KafkaCluster
 from stream_app.delivery import administration
 from stream_app.delivery.sending import send_all
 from stream_app.settings import load
+from tests import needs
 from tests.kafka.load import items
 from tests.kafka.workers import WorkerProcess, drained
 
@@ -31,10 +28,7 @@ def read(broker: str, topic: str) -> list[Any]:
 
 
 async def test_kcat_reads_what_it_caused(kafka: KafkaCluster, tmp_path: Path) -> None:
-    if shutil.which("kcat") is None:
-        if os.environ.get("CI"):
-            pytest.fail("kcat is not installed")
-        pytest.skip("kcat is not installed")
+    needs.tool("kcat")
     settings = load(environ={}, broker=kafka.bootstrap, app="kcat", prefix="kcat.",
                     session_timeout=6.0)  # fmt: skip
     await administration.create(settings)

@@ -1,7 +1,6 @@
 """Prometheus' own tool on its configuration, the rules, and the rules' tests."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -10,6 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from tests import needs
 
 DEPLOY = Path(__file__).parents[2] / "deploy/prometheus"
 DASHBOARDS = DEPLOY.parent / "grafana/dashboards"
@@ -25,10 +26,7 @@ TESTS = yaml.safe_load((DEPLOY / "rules_test.yml").read_text())["tests"]
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A copy of the configuration, with a token file that is there."""
-    if shutil.which("promtool") is None:
-        if os.environ.get("CI"):
-            pytest.fail("promtool is not installed")
-        pytest.skip("promtool is not installed")
+    needs.tool("promtool")
     shutil.copytree(DEPLOY, tmp_path, dirs_exist_ok=True)
     config = tmp_path / "prometheus.yml"
     text = config.read_text().replace("/run/secrets/http_token", str(tmp_path / "token"))

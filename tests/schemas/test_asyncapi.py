@@ -8,22 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from tests import needs
+
 HERE = Path(__file__).parent / "asyncapi"
 DOCUMENT = Path(__file__).parents[2] / "schemas/asyncapi.json"
 UNREACHED = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH")
 
 
-def unavailable(reason: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="module")
 def checker() -> Path:
     """`check.mjs` beside the installed parser, in a folder kept between runs."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        unavailable("npm or node is not installed")
+    needs.tool("npm"), needs.tool("node")
     given = os.environ.get("STREAM_APP_CACHE")
     cache = Path(given) if given else Path.home() / ".cache/stream-app"
     package = (HERE / "package.json").read_bytes()
@@ -42,7 +37,7 @@ def checker() -> Path:
             timeout=240,
         )
         if done.returncode and any(code in done.stderr for code in UNREACHED):
-            unavailable(f"the npm registry is not reached: {done.stderr[:300]}")
+            needs.unavailable(f"the npm registry is not reached: {done.stderr[:300]}")
         assert done.returncode == 0, done.stderr
     return folder / "check.mjs"
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from stream_app.training.model.data import is_held_out, unlabelled_rows
+from tests import needs
 from tests.training.model.checkpoints import run, same, weights
 
 FEW = ("--limit", "400", "--epochs", "1", "--threads", "1")
@@ -109,7 +110,7 @@ def test_unlabelled_rows_do_not_move_the_label_loss(base: Path) -> None:
 
 
 def test_balance_makes_a_rare_class_count_as_much() -> None:
-    torch = pytest.importorskip("torch", reason="needs stream-app[train]")
+    torch = needs.module("torch", "train")
     from stream_app.training.model.data import Row, hard_target
     from stream_app.training.model.training import label_loss
 
@@ -123,7 +124,7 @@ def test_balance_makes_a_rare_class_count_as_much() -> None:
 
 
 def test_accumulated_batches_are_one_step(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch", reason="needs stream-app[train]")
+    torch = needs.module("torch", "train")
     from stream_app.training.model.fitting import Schedule, fit
 
     class Line(torch.nn.Module):  # type: ignore[misc, name-defined]

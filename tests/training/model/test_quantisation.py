@@ -9,6 +9,7 @@ from stream_app.training.model.quantisation import (
     quantise_columns,
     quantise_rows,
 )
+from tests import needs
 
 
 def made_of_four_bits(rows: int, columns: int) -> np.ndarray:
@@ -51,7 +52,7 @@ def test_rows_and_columns_stray_by_half_a_step_at_most() -> None:
 
 @pytest.mark.parametrize("four", [True, False])
 def test_the_graph_looks_words_up_as_float32_would(four: bool) -> None:
-    onnx = pytest.importorskip("onnx", reason="onnx comes with the extra 'train'")
+    onnx = needs.module("onnx", "train")
     import onnxruntime
 
     from stream_app.training.model.graph import CONTRIB, OPSET, Graph, embed

@@ -7,6 +7,7 @@ import pytest
 
 from stream_app.commands.model.options import RECIPES
 from stream_app.training.model.recipe import read
+from tests import needs
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,7 @@ def test_a_wrong_recipe_is_named(tmp_path: Path, text: str, reason: str) -> None
 
 
 def test_the_shipped_recipes_are_those_of_their_runs() -> None:
-    distillation = pytest.importorskip(
-        "stream_app.training.model.distillation", reason="needs stream-app[train]"
-    )
-    training = pytest.importorskip(
-        "stream_app.training.model.training", reason="needs stream-app[train]"
-    )
+    distillation = needs.module("stream_app.training.model.distillation", "train")
+    training = needs.module("stream_app.training.model.training", "train")
     assert read(RECIPES / "student.toml", distillation.Distillation).layers == 8
     assert read(RECIPES / "teacher.toml", training.Recipe).epochs == 2.5

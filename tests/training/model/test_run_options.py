@@ -12,6 +12,7 @@ from stream_app.inference.bundle import load
 from stream_app.inference.runtime import Model
 from stream_app.training.model.corpus import training_rows
 from stream_app.training.model.data import Row, hard_target
+from tests import needs
 from tests.training.model.checkpoints import run, weights
 
 FEW = ("--limit", "200", "--epochs", "1", "--threads", "1", "--save-every", "0")
@@ -59,7 +60,7 @@ def test_a_domain_goes_on_from_a_checkpoint_and_keeps_its_space(
 def test_lora_changes_queries_keys_and_values_alone(base: Path, tmp_path: Path) -> None:
     from transformers import AutoModel
 
-    pytest.importorskip("peft", reason="needs stream-app[train]")
+    needs.module("peft", "train")
     after, _ = trained(base, tmp_path / "lora", lora_rank=2)
     encoder = AutoModel.from_pretrained(base, add_pooling_layer=False)
     changed = {
@@ -109,7 +110,7 @@ def test_only_sure_pseudo_labels_are_trained_on(general: Path, tmp_path: Path) -
 
 
 def test_a_search_writes_a_recipe_that_trains_and_goes_on(base: Path, tmp_path: Path) -> None:
-    pytest.importorskip("optuna", reason="needs stream-app[train]")
+    needs.module("optuna", "train")
     few = ("--limit", "60", "--epochs", "1", "--threads", "1")
     for _ in range(2):
         run("search", "--base", base, "--out", tmp_path / "found", "--trials", "1", *few)

@@ -13,11 +13,12 @@ from click.testing import CliRunner
 from stream_app.commands.model import model
 from stream_app.inference.bundle import default_bundle, load
 from stream_app.inference.runtime import Model
+from tests import needs
 
 
 @pytest.fixture
 def base(tiny_bert: Callable[[Path, int], Path], tmp_path: Path) -> Path:
-    pytest.importorskip("onnx", reason="needs stream-app[train]")
+    needs.module("onnx", "train")
     return tiny_bert(tmp_path / "tiny", 2)
 
 

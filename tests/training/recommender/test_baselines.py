@@ -12,6 +12,7 @@ from stream_app.training.recommender.baselines import (
     matrix,
 )
 from stream_app.training.recommender.log import Interaction, Log, log_of
+from tests import needs
 
 DAY = 86_400.0
 
@@ -84,7 +85,7 @@ def test_itemknn_sums_cosines() -> None:
 @pytest.mark.parametrize("kind", [ItemKNN, EASE, IALS])
 def test_what_a_user_of_one_half_lacks_comes_first(kind: type) -> None:
     if kind is IALS:
-        pytest.importorskip("implicit", reason="needs stream-app[train]")
+        needs.module("implicit", "train")
     log = halves()
     model = IALS(factors=2, ridge=1.0) if kind is IALS else kind()
     model.fit(log)

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from stream_app.inference.bundle import default_bundle
+from tests import needs
 
 
 @pytest.fixture(scope="session")
 def tiny_bert() -> Callable[[Path, int], Path]:
     """Writes a random BERT of so many layers, with the shipped tokenizer, into a folder."""
     for module in ("torch", "transformers", "snownlp"):
-        pytest.importorskip(module, reason="needs stream-app[train]")
+        needs.module(module, "train")
     import torch
     from tokenizers import Tokenizer
     from transformers import BertConfig, BertModel
