@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from stream_app import schemas
 from stream_app.interests.record import Interest, decode, empty, encode
@@ -33,8 +34,14 @@ STAGE = "interests"
 class _User:
     partition: int
     interest: Interest
-    cause: Event = field(default_factory=lambda: Event("", 0.0))
-    headers: Headers = ()
+    cause: Event = field(init=False)
+    """The newest event applied; what it came with travels on."""
+    headers: Headers = field(init=False)
+
+    def caused(self, cause: Event, message: Message) -> Self:
+        """With this event applied."""
+        self.cause, self.headers = cause, carried(message.headers)
+        return self
 
 
 class Interests:
@@ -99,16 +106,18 @@ class Interests:
         user_id = (message.key or b"").decode()
         if read(message.partition, user_id.encode()) is not None:
             user = self._user(message, user_id, users, read)
-            user.cause = Event(REFRESH, user.interest.clock)
+            users[user_id] = user.caused(Event(REFRESH, user.interest.clock), message)
 
     def _analysis(
         self, message: Message, users: dict[str, _User], read: Read, signals: Collector
     ) -> None:
         analysis = schemas.decode(message.value, Analysis)
         check_key(message, analysis.user_id, self._partitions)
+        event_time(analysis.time, message.time, self._future)
         user = self._user(message, analysis.user_id, users, read)
         apply_analysis(user.interest, analysis, self._rules)
-        user.cause = Event("review", analysis.time, analysis.item_id, analysis.intensity)
+        cause = Event("review", analysis.time, analysis.item_id, analysis.intensity)
+        users[analysis.user_id] = user.caused(cause, message)
         event = hash64(analysis.id)
         before = steps(user.interest.events, event)
         # `analyse` has told the item's subject of the review; what preceded it is known here.
@@ -127,7 +136,8 @@ class Interests:
         time = event_time(behaviour.time, message.time, self._future)
         user = self._user(message, behaviour.user_id, users, read)
         apply_behaviour(user.interest, behaviour, message.source, message.offset, time, self._rules)
-        user.cause = Event(behaviour.kind, time, behaviour.item_id)
+        cause = Event(behaviour.kind, time, behaviour.item_id)
+        users[behaviour.user_id] = user.caused(cause, message)
         event = hash64(behaviour.event_id or f"{message.source}/{message.offset}")
         weight = max(self._rules.weights.get(behaviour.kind, 0.0), 0.0)
         signals.add(
@@ -146,10 +156,9 @@ class Interests:
         )
 
     def _user(self, message: Message, user_id: str, users: dict[str, _User], read: Read) -> _User:
-        user = users.get(user_id)
-        if user is None:
-            data = read(message.partition, user_id.encode())
-            interest = empty(self._dimensions) if data is None else decode(data)
-            user = users[user_id] = _User(message.partition, interest)
-        user.headers = carried(message.headers)
-        return user
+        """A user of the batch, or one that is not in it yet: only an event that was applied brings
+        a user in, so that a refused one leads to its dead letter alone."""
+        if (user := users.get(user_id)) is not None:
+            return user
+        data = read(message.partition, user_id.encode())
+        return _User(message.partition, empty(self._dimensions) if data is None else decode(data))

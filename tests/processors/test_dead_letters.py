@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pytest
 
 from stream_app import profiles
@@ -12,6 +13,7 @@ from stream_app.inference.runtime import Model, Outputs
 from stream_app.inference.tokens import Encoding
 from stream_app.messages.identity import partition
 from stream_app.messages.message import PRODUCED, Message, Result, produced
+from stream_app.messages.vectors import pack
 from stream_app.pipeline import Pipeline, assemble, open_model
 from stream_app.settings import Settings, load
 
@@ -157,6 +159,42 @@ def test_a_broken_behaviour(pipeline: Pipeline, value: bytes | None, expected: s
     assert expected in reason(result)
     assert "13800138000" not in reason(result)
     assert result.states == []
+
+
+REFUSED: dict[str, tuple[dict[str, object], str]] = {
+    "vector of another length": ({"vector": pack(np.ones(5, np.float32))}, "5 dimensions"),
+    "vector not finite": ({"vector": pack(np.full(384, np.nan, np.float32))}, "not finite"),
+    "vector not base64": ({"vector": "?"}, "not base64"),
+    "time far ahead": ({"time": 1e12}, "in the future"),
+    "time before all": ({"time": -1.0}, "no time"),
+}
+
+
+def analysis(pipeline: Pipeline, **changes: object) -> bytes:
+    result = pipeline.analyse([message("reviews", review())], nothing)
+    (found,) = [r for r in result.records if r.topic == "analyses"]
+    return json.dumps(json.loads(found.value or b"") | changes).encode()
+
+
+@pytest.mark.parametrize(("changes", "expected"), REFUSED.values(), ids=REFUSED)
+def test_a_refused_analysis_is_a_dead_letter_and_nothing_else(
+    pipeline: Pipeline, changes: dict[str, object], expected: str
+) -> None:
+    broken = message("analyses", analysis(pipeline, **changes))
+    result = pipeline.interests([broken], nothing)
+    assert [r.topic for r in result.records] == ["dead-letters"]
+    assert result.states == []
+    assert expected in reason(result)
+
+
+def test_a_refused_analysis_leaves_no_trace_in_what_its_user_gets(pipeline: Pipeline) -> None:
+    good = message("behaviours", behaviour())
+    broken = message("analyses", analysis(pipeline, vector="?"))
+    broken = broken._replace(headers=(("traceparent", b"00-1-2-01"),))
+    result = pipeline.interests([good, broken], nothing)
+    alone = pipeline.interests([good], nothing)
+    assert [r for r in result.records if r.topic != "dead-letters"] == alone.records
+    assert result.states == alone.states
 
 
 def test_a_behaviour_in_a_foreign_partition_says_how_to_partition(pipeline: Pipeline) -> None:
