@@ -1,7 +1,9 @@
 """The fields of a profile's TOML file, checked when it is read."""
 
+import math
 import tomllib
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -13,9 +15,13 @@ from stream_app.text.mask import Masker, MaskRule
 
 EVENTS = frozenset({*get_args(Kind), "review"})
 """Kinds of events that have a weight."""
+AGAINST = "hide"
+"""The kind that speaks against its item."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
-Positive = Annotated[float, Meta(gt=0)]
+LONGEST = 1e9
+"""Of any time given, in its unit: finite, and more than anybody means."""
+Positive = Annotated[float, Meta(gt=0, le=LONGEST)]
 Limit = Annotated[int, Meta(ge=1)]
 
 
@@ -54,11 +60,28 @@ class Severe(Struct, frozen=True, forbid_unknown_fields=True):
 class Surge(Struct, frozen=True, forbid_unknown_fields=True):
     """The windows in which negative reviews of a subject are counted."""
 
-    window_seconds: Positive = 3600.0
+    window_seconds: Annotated[float, Meta(ge=1, le=LONGEST)] = 3600.0
     ring: Annotated[int, Meta(ge=48)] = 96
     """Windows kept; a verdict looks back over half of them."""
-    lateness_seconds: Annotated[float, Meta(ge=0)] = 3600.0
+    lateness_seconds: Annotated[float, Meta(ge=0, le=LONGEST)] = 3600.0
     """How long after a window's end an event still counts in it."""
+
+
+def check_weights(weights: Mapping[str, float]) -> None:
+    """What each kind of event says about a user's interest in the item; raises ValueError.
+
+    Hiding an item is the only kind that speaks against it: a weight of the other sign would tell
+    users that an item is like one that they hid, or unlike one that they bought. A review's weight
+    is multiplied by what the review says, so it is not below zero either.
+    """
+    if unknown := weights.keys() - EVENTS:
+        raise ValueError(f"weights: no such event: {', '.join(sorted(unknown))}")
+    for kind, weight in weights.items():
+        if not math.isfinite(weight):
+            raise ValueError(f"weights: {kind} is {weight}, it must be a finite number")
+        if weight and (weight < 0) != (kind == AGAINST):
+            bound = "or less" if kind == AGAINST else "or more"
+            raise ValueError(f"weights: {kind} is {weight:g}, it must be 0 {bound}")
 
 
 class Behaviours(Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,8 +91,7 @@ class Behaviours(Struct, frozen=True, forbid_unknown_fields=True):
     half_life_days: Positive
 
     def __post_init__(self) -> None:
-        if unknown := self.weights.keys() - EVENTS:
-            raise ValueError(f"weights: no such event: {', '.join(sorted(unknown))}")
+        check_weights(self.weights)
 
 
 class Policy(Struct, frozen=True, forbid_unknown_fields=True):

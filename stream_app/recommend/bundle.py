@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from stream_app.inference.bundle import BundleError, fingerprint, verify, write_checksums
+from stream_app.profiles.profile import check_weights
 
 ARRAYS = ("items", "factors", "own", "place", "project", "gram")
 GRAPH, CONFIG, METRICS, CARD = "sequence.onnx", "config.json", "metrics.json", "README.md"
@@ -33,7 +34,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     weights: dict[str, Weight]
     """Each source's weight in the blend."""
     events: dict[str, float]
-    """What each kind of event counts."""
+    """What each kind of event counts; the signs are those of a profile's weights."""
     half_life_days: Positive
     """Until an event counts half."""
     ridge: Positive
@@ -43,6 +44,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Product of the sequence model's vectors that scores 1."""
     kinds: list[str]
     """Kinds of events in the order in which the graph numbers them."""
+
+    def __post_init__(self) -> None:
+        check_weights(self.events)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,9 @@ _WORDS = {
     "share": ("that you shared", "你分享过的"),
     "review": ("that you praised", "你称赞过的"),
 }
+_OTHER = ("that you responded to", "你有过互动的")
+"""Of an event that counts for its item though its kind should not: a record may have been written
+under other weights than those of now."""
 
 LATEST = 5
 """Liked, and likewise disliked, items of the newest events that an item is held against."""
@@ -95,7 +98,7 @@ class Content(Source):
 
     def _like(self, event: Event, items: Catalogue) -> Reason:
         title = items.items[items.row(event.item) or 0].title
-        english, chinese = _WORDS[KINDS[event.kind]]
+        english, chinese = _WORDS.get(KINDS[event.kind], _OTHER)
         if event.topic in self._topics:
             name, zh = self._topics[event.topic]
             return Reason(

@@ -140,6 +140,9 @@ def test_a_profile_of_ones_own(tmp_path: Path) -> None:
         ("[policy]\nseen = ['sold']", "sold"),
         ("[policy]\nunsafe = '18+'", "unsafe"),
         ("[surge]\nwindow_seconds = -1", "window_seconds"),
+        ("[surge]\nwindow_seconds = 0.1", "window_seconds"),
+        ("[surge]\nwindow_seconds = inf", "window_seconds"),
+        ("[surge]\nlateness_seconds = inf", "lateness_seconds"),
         ("[[masks]]\nkind = 'ORDER'\npattern = '('", "ORDER"),
         ("[[masks]]\nkind = 'ORDER'\npattern = 'x'\nflags = 'i'", "flags"),
     ],
@@ -156,7 +159,14 @@ def test_what_is_wrong_is_named(tmp_path: Path, extra: str, field: str) -> None:
     [
         ("probability = 0.9", "probability = 9", "probability"),
         ("view = 1.0", "glance = 1.0", "glance"),
+        ("view = 1.0", "hide = 0.5", "weights: hide is 0.5, it must be 0 or less"),
+        ("view = 1.0", "view = -0.5", "weights: view is -0.5, it must be 0 or more"),
+        ("view = 1.0", "review = -1", "weights: review is -1, it must be 0 or more"),
+        ("view = 1.0", "view = nan", "weights: view is nan"),
+        ("view = 1.0", "purchase = inf", "weights: purchase is inf"),
+        ("view = 1.0", "hide = -inf", "weights: hide is -inf"),
         ("half_life_days = 7", "half_life_days = 0", "half_life_days"),
+        ("half_life_days = 7", "half_life_days = inf", "half_life_days"),
         ('name = "mine"\n', "", "name"),
         ("[severe]", "[severe", "line"),
     ],
@@ -167,7 +177,8 @@ def test_what_is_wrong_in_a_given_field_is_named(
     path = written(tmp_path, MINIMAL.replace(old, new, 1))
     with pytest.raises(ProfileError) as caught:
         load(path)
-    assert path in str(caught.value) and field in str(caught.value)
+    (line,) = str(caught.value).splitlines()
+    assert path in line and field in line
 
 
 @pytest.mark.parametrize("name", ["nowhere", "../shop", "", "/"])

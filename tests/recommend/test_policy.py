@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from stream_app import schemas
-from stream_app.interests.record import Interest, empty
+from stream_app.interests.record import KINDS, Event, Interest, empty
 from stream_app.interests.update import Rules, apply_behaviour
 from stream_app.messages.identity import hash64
 from stream_app.messages.message import Message
@@ -318,6 +318,19 @@ def test_a_reason_names_evidence_and_falls_with_it() -> None:
     assert "Item 0" in reason.en and "Item 0" in reason.zh
     assert reasons(content, user(("purchase", "i1")), [row], items)[0] is None
     assert reasons(content, user(("purchase", "i0"), ("hide", "i0")), [row], items)[0] is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_event_of_any_kind_that_counts_for_its_item_can_be_a_reason(kind: str) -> None:
+    # Also one that should speak against it: a record may hold what other weights have made.
+    one, items = empty(DIMENSIONS), catalogue()
+    one.clock = 1e9
+    one.events = [Event(1e9, 0, 1, hash64("i0"), KINDS.index(kind), 1.0, 0)]
+    row = items.row(hash64("i4"))
+    assert row is not None
+    (reason,) = reasons(Content(1e6, {}), one, [row], items)
+    assert reason is not None
+    assert "“Item 0”" in reason.en and "“Item 0”" in reason.zh
 
 
 def test_popularity_of_trends_decays() -> None:
