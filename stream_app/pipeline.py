@@ -23,8 +23,9 @@ from stream_app.recommend import bundle as recommender
 from stream_app.recommend import policy
 from stream_app.recommend.bundle import Recommender
 from stream_app.recommend.catalogue import Catalogue
-from stream_app.recommend.hybrid import WEIGHTS, Hybrid
+from stream_app.recommend.hybrid import Hybrid
 from stream_app.recommend.sources import sources
+from stream_app.recommend.weights import blend
 from stream_app.settings import Settings
 from stream_app.subjects.record import Windows
 from stream_app.text.mask import Masker
@@ -95,7 +96,7 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
         per_seller=profile.policy.per_seller,
         diversity=profile.policy.diversity,
     )
-    weights = trained.config.weights if trained is not None else WEIGHTS
+    weights = blend(trained.config if trained is not None else None)
     hybrid = Hybrid(sources(half_life, names, trained), rules, settings.recommend, weights)
     windows = Windows(
         profile.surge.window_seconds,

@@ -10,13 +10,10 @@ from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.policy import Policy, Rules
 from stream_app.recommend.source import ALL, Read, Rows, Source
+from stream_app.recommend.weights import WEIGHTS
 from stream_app.schemas import Part, Reason, Recommendation, Trend
 from stream_app.subjects.pairs import unpack
 
-WEIGHTS: Mapping[str, float] = {
-    "content": 0.35, "neighbours": 0.35, "popularity": 0.2, "quality": 0.1,
-}  # fmt: skip
-"""Share of each source in the blend, where none was learnt from a log."""
 WHOLE = 4_000
 """Items up to which all are scored; of more, only what some source proposes."""
 CELLS = 2**18
