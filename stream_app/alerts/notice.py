@@ -4,7 +4,11 @@ from collections.abc import Sequence
 
 from stream_app.alerts.surge import Surge
 from stream_app.schemas import Alert, Evidence
+from stream_app.schemas.records import AlertKind
 from stream_app.subjects.record import Windows
+
+BEGUN: AlertKind = "surge_begun"
+OVER: AlertKind = "surge_over"
 
 
 def evidence(surge: Surge) -> Evidence:
@@ -46,7 +50,7 @@ def begun(name: str, surge: Surge, windows: Windows) -> Alert:
     """The alert of a surge's begin."""
     return Alert(
         id=f"surge:{name}:{surge.begin}",
-        kind="surge_begun",
+        kind=BEGUN,
         subject=name,
         time=(surge.begin + 1) * windows.seconds,
         reason=(
@@ -61,7 +65,7 @@ def over(name: str, surge: Surge, begin: int, end: int, windows: Windows, reason
     """The alert of a surge's end."""
     return Alert(
         id=f"surge:{name}:{begin}:over",
-        kind="surge_over",
+        kind=OVER,
         subject=name,
         time=(end + 1) * windows.seconds,
         reason=reason,

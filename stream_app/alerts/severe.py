@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stream_app.schemas import Alert, Analysis, Evidence
+from stream_app.schemas.records import AlertKind
 
+KIND: AlertKind = "severe"
 MAX_TEXT = 500
 
 
@@ -35,7 +37,7 @@ def severe(analysis: Analysis, rule: SevereRule) -> Alert | None:
     subject = f"item:{analysis.item_id}" if analysis.item_id else f"user:{analysis.user_id}"
     return Alert(
         id=f"severe:{analysis.id}",
-        kind="severe",
+        kind=KIND,
         subject=subject,
         time=analysis.time,
         reason=reason,

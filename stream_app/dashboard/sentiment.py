@@ -15,6 +15,9 @@ SUBJECTS = 2000
 LEAST = 5
 """Reviews of the last day, and before it, without which nothing is said of a change."""
 ORDER: tuple[Sentiment, ...] = ("negative", "neutral", "positive")
+OTHER = "other"
+"""What all sentiments are counted as that a later version of the worker has and this page does not
+know."""
 ALL = "all"
 """The subject of every review."""
 
@@ -49,8 +52,10 @@ class Moods:
         self._newest = 0
         self._moves: list[Move] | None = None
 
-    def add(self, subjects: Iterable[str], time: float, sentiment: Sentiment) -> None:
-        """Count one review in each of its subjects."""
+    def add(self, subjects: Iterable[str], time: float, sentiment: str) -> None:
+        """Count one review in each of its subjects; not one of a sentiment unknown here."""
+        if sentiment not in ORDER:
+            return
         hour, column = int(time // HOUR), ORDER.index(sentiment)
         self._newest = max(self._newest, hour)
         self._moves = None

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from stream_app import schemas
 from stream_app.dashboard.dead_letters import Letters
 from stream_app.dashboard.rates import Latencies, Rates
-from stream_app.dashboard.sentiment import Moods
+from stream_app.dashboard.sentiment import ORDER, OTHER, Moods
 from stream_app.dashboard.users import People
 from stream_app.messages.identity import hash64
 from stream_app.messages.message import Message, stamp
@@ -97,7 +97,6 @@ class Board:
         self.refreshed = Latencies()
         """From a review's arrival to the list made anew with it."""
         self.sentiments: Counter[str] = Counter()
-        self.languages: Counter[str] = Counter()
         self.masked = 0
         """Pieces of personal data masked."""
         self.moods = Moods()
@@ -163,8 +162,7 @@ class Board:
         if self._again("review", analysis.id):
             return
         self.rates["analyses"].add(time)
-        self.sentiments[analysis.sentiment] += 1
-        self.languages[analysis.language] += 1
+        self.sentiments[analysis.sentiment if analysis.sentiment in ORDER else OTHER] += 1
         self.masked += sum(analysis.masked.values())
         self.moods.add(subjects(analysis), analysis.time, analysis.sentiment)
         self.people.wrote(analysis)

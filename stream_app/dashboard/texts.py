@@ -175,6 +175,10 @@ class Words:
     def __call__(self, key: str, **values: object) -> str:
         return TEXTS[key][self._column].format(**values)
 
+    def value(self, name: str) -> str:
+        """A value of an enumeration; one that this page does not know by its own name."""
+        return self(name) if name in TEXTS else name
+
     def rule(self, name: str) -> str:
         """A rule of policy; one that this page does not know by its own name."""
         return self(f"rule_{name}") if f"rule_{name}" in TEXTS else name

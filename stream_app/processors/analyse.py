@@ -24,7 +24,7 @@ from stream_app.text.mask import Masker
 from stream_app.text.prepare import Prepared, prepare
 
 STAGE = "analyse"
-SIGN: dict[Sentiment, Literal[-1, 0, 1]] = {"negative": -1, "neutral": 0, "positive": 1}
+SIGN: dict[str, Literal[-1, 0, 1]] = {"negative": -1, "neutral": 0, "positive": 1}
 
 
 class _Read(NamedTuple):
@@ -121,7 +121,7 @@ class Analyse:
     ) -> Analysis:
         message, review, time, prepared = entry
         labels = cast(Sequence[Sentiment], inference.labels)
-        named = dict(zip(labels, (float(p) for p in probabilities), strict=True))
+        named: dict[str, float] = dict(zip(labels, map(float, probabilities), strict=True))
         for kind, count in prepared.masked.items():
             metrics.MASKED.labels(kind).inc(count)
         return Analysis(

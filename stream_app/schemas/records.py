@@ -3,11 +3,18 @@
 Unknown fields are ignored and new fields are optional; anything else is a new topic version.
 Times are seconds since the epoch, UTC, and always event time.
 
+Enumerations are closed where others write and open where stream-app does. What producers send is
+checked on arrival: a behaviour of an unknown kind is refused, with a reason. What stream-app sends
+is read by programs of other versions, which may be older: they read such a field as any string,
+and show or pass over a value that they do not know. The types of the values that this version
+writes (`Sentiment`, `Language`, `AlertKind`) are for its own writers; the published contracts name
+them as examples. A new value is then no new topic version.
+
 What is read and written is a tree, never a cycle: `gc=False` keeps the garbage collector from
 looking at it.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, field
 
@@ -18,7 +25,17 @@ Time = Annotated[float, Meta(ge=0, description="event time, seconds since the ep
 Share = Annotated[float, Meta(ge=0, le=1)]
 Signed = Annotated[float, Meta(ge=-1, le=1)]
 Sentiment = Literal["negative", "neutral", "positive"]
+Language = Literal["zh", "en", "other"]
+AlertKind = Literal["severe", "surge_begun", "surge_over"]
 Kind = Literal["view", "click", "cart", "purchase", "share", "hide"]
+
+
+def _open(written: Any) -> Meta:
+    """What a reader is told of a field that holds one of these values today."""
+    return Meta(
+        description="Later versions may write other values: show or pass over an unknown one.",
+        examples=list(get_args(written)),
+    )
 
 
 class Review(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -82,9 +99,9 @@ class Analysis(Struct, frozen=True, gc=False, omit_defaults=True):
     user_id: str
     text: str
     """Cleaned, personal data masked."""
-    language: Literal["zh", "en", "other"]
-    sentiment: Sentiment
-    probabilities: dict[Sentiment, float]
+    language: Annotated[str, _open(Language)]
+    sentiment: Annotated[str, _open(Sentiment)]
+    probabilities: dict[Annotated[str, _open(Sentiment)], float]
     intensity: Signed
     topics: list[Topic]
     model: str
@@ -165,7 +182,7 @@ class Alert(Struct, frozen=True, gc=False, omit_defaults=True):
     """Something that somebody should see now. The same alert always has the same id."""
 
     id: str
-    kind: Literal["severe", "surge_begun", "surge_over"]
+    kind: Annotated[str, _open(AlertKind)]
     subject: str
     """`item:ID`, `topic:ID`, `user:ID`, or `emerging`: what fits no topic."""
     time: float
@@ -288,6 +305,7 @@ class Signal(Struct, frozen=True, gc=False, array_like=True):
     intensity: float | None
     """None: a behaviour."""
     sentiment: Literal[-1, 0, 1]
+    """Its sign. There is no other, so this stays closed."""
     weight: float
     """Popularity that it adds."""
     topics: list[str]

@@ -11,7 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram, Info, disable_created_m
 
 from stream_app.messages.message import Message, produced
 from stream_app.messages.topics import TOPICS
-from stream_app.schemas import Alert
+from stream_app.schemas.records import AlertKind
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -59,7 +59,7 @@ LATENCY = Histogram(
 )
 
 # What never happened shall stand at 0: a rate needs the value before the first.
-for _kind in get_args(Alert.__annotations__["kind"]):
+for _kind in get_args(AlertKind):
     ALERTS.labels(_kind)
 
 _LATENCIES = {topic.name: LATENCY.labels(*topic.latency) for topic in TOPICS if topic.latency}

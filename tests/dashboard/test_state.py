@@ -4,6 +4,7 @@ import random
 from collections import Counter
 
 import pytest
+from msgspec.structs import replace
 
 from stream_app import schemas
 from stream_app.dashboard import dead_letters as letters
@@ -70,7 +71,7 @@ def listed(user: str, ids: str, offset: int, kind: str = "view") -> Recommendati
 
 
 def alert(number: int, kind: str = "severe", time: float = NOW) -> Alert:
-    return Alert(f"a{number}", kind, "item:p1", time, "why", Evidence(), review_id=f"r{number}")  # type: ignore[arg-type]
+    return Alert(f"a{number}", kind, "item:p1", time, "why", Evidence(), review_id=f"r{number}")
 
 
 def trend(subject: str, time: float = NOW, surge: bool = False) -> Trend:
@@ -115,6 +116,18 @@ def test_what_is_no_record_of_ours_is_counted_and_passed_over(board: Board) -> N
             board.take(Message(topic, 0, 0, None, value, (), NOW), NOW)
     assert board.unreadable == 20
     assert board.reviews == board.alerted == len(board.people) == 0
+
+
+def test_values_that_a_later_version_writes_are_shown(board: Board) -> None:
+    board.take(message("alerts", alert(1, "flood")), NOW)
+    later = replace(analysis(1), sentiment="mixed", probabilities={"mixed": 1.0}, language="ja")
+    board.take(message("analyses", later), NOW)
+    board.take(message("analyses", analysis(2)), NOW)
+    assert [a.kind for a in board.open_alerts()] == ["flood"]
+    assert board.reviews == 2
+    assert board.sentiments == {"other": 1, "negative": 1}
+    assert board.moods.reviews("item:p1") == 1
+    assert board.unreadable == 0
 
 
 def test_latency_is_known_whichever_topic_is_read_first(board: Board) -> None:

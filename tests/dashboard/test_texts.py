@@ -8,13 +8,13 @@ from typing import get_args
 import stream_app
 from stream_app.dashboard.texts import TEXTS, Words, rate, seconds, signed
 from stream_app.recommend import policy
-from stream_app.schemas.records import Alert, Sentiment
+from stream_app.schemas.records import AlertKind, Sentiment
 
 SOURCES = sorted((Path(stream_app.__file__).parent / "dashboard").rglob("*.py"))
 # Named by what they are of, not in full.
 MADE = {
     "theme_auto", "theme_light", "theme_dark", "rate_analyses", "rate_recommendations",
-    *get_args(Sentiment), *get_args(Alert.__annotations__["kind"]),
+    *get_args(Sentiment), *get_args(AlertKind),
     *(f"rule_{rule}" for rule in policy.OUT if rule),
     *(f"col_{name}" for name in ("subject", "reviews", "before", "now", "popularity")),
     "day", "week", "acknowledge_what", "reopen_what",
@@ -39,6 +39,7 @@ def test_every_text_is_used_and_every_rule_has_one() -> None:
     assert TEXTS.keys() - used == set()
     assert Words("zh").rule("disliked") == "不喜欢"
     assert Words("zh").rule("of tomorrow") == "of tomorrow"
+    assert Words("zh").value("severe") != Words("zh").value("of tomorrow") == "of tomorrow"
 
 
 def test_units() -> None:

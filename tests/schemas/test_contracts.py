@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -15,7 +15,7 @@ from stream_app.commands.contracts import RECORDS, documents, slug
 from stream_app.messages.dead_letter import dead
 from stream_app.messages.message import Message
 from stream_app.messages.topics import INPUTS, TOPICS, configs
-from stream_app.schemas.records import Event, Source
+from stream_app.schemas.records import AlertKind, Event, Source
 from stream_app.settings import Settings
 
 CONTRACTS = Path(__file__).parents[2] / "schemas"
@@ -99,14 +99,14 @@ BROKEN: dict[type[Any], list[dict[str, Any]]] = {
     schemas.Review: [{"user_id": " "}, {"text": None}, {"stars": 6}, {"review_id": "x" * 129}],
     schemas.Behaviour: [{"kind": "stare"}, {"time": -1}, {"item_id": ""}],
     schemas.Item: [{"title": ""}, {"price": -1}, {"tags": ["a"] * 51}, {"available": "yes"}],
-    schemas.Analysis: [{"sentiment": "angry"}, {"intensity": 2}, {"topics": [{"id": "t"}]}],
+    schemas.Analysis: [{"sentiment": 1}, {"intensity": 2}, {"topics": [{"id": "t"}]}],
     schemas.Recommendations: [
         {"based_on": {}},
         {"items": [{}]},
         {"applied": {"reviews/0": "7"}},
         {"withheld": {"seen": "i1"}},
     ],
-    schemas.Alert: [{"kind": "mild"}, {"evidence": None}],
+    schemas.Alert: [{"kind": 1}, {"evidence": None}],
     schemas.Acknowledgement: [{"alert_id": " "}, {"time": "now"}, {"withdrawn": 1}],
     schemas.Trend: [{"history": [{}]}, {"reviews": "9"}, {"emerging": [{"words": []}]}],
     schemas.Signals: [{"entries": [[7]]}, {"entries": [[7, 1, 1.0, None, 2, 1.0, []]]}],
@@ -183,6 +183,48 @@ def test_schema_and_codec_reject_the_same_examples(kind: type[Any]) -> None:
         assert not validator.is_valid(value), value
         with pytest.raises(schemas.Invalid):
             schemas.decode(json.dumps(value).encode(), kind)
+
+
+LATER: dict[type[Any], dict[str, Any]] = {
+    schemas.Analysis: {
+        "sentiment": "mixed", "language": "ja", "probabilities": {"mixed": 0.6, "negative": 0.4},
+    },
+    schemas.Alert: {"kind": "flood"},
+    schemas.Recommendations: {"based_on": {"kind": "wish", "time": 1.0}},
+}  # fmt: skip
+"""What a later version may write in an enumeration."""
+
+
+@pytest.mark.parametrize("kind", LATER, ids=slug)
+def test_readers_accept_values_of_a_later_version(kind: type[Any]) -> None:
+    value = values(kind)[0] | LATER[kind]
+    Draft202012Validator(schema(kind)).validate(value)
+    found = schemas.decode(json.dumps(value).encode(), kind)
+    assert json.loads(schemas.encode(found)) == value
+
+
+@by_record
+def test_enumerations_are_closed_only_where_others_write(kind: type[Any]) -> None:
+    closed = {
+        schemas.Behaviour: [["cart", "click", "hide", "purchase", "share", "view"]],
+        schemas.Signals: [[-1, 0, 1]],
+    }
+    assert enumerations(schema(kind)) == closed.get(kind, [])
+
+
+def test_values_written_today_are_told_as_examples() -> None:
+    told = schema(schemas.Alert)["properties"]["kind"]
+    assert told["examples"] == list(get_args(AlertKind))
+    assert "other values" in told["description"]
+
+
+def enumerations(node: Any) -> list[list[Any]]:
+    if isinstance(node, dict):
+        own = [node["enum"]] if isinstance(node.get("enum"), list) else []
+        return own + [found for value in node.values() for found in enumerations(value)]
+    if isinstance(node, list):
+        return [found for value in node for found in enumerations(value)]
+    return []
 
 
 def references(node: Any) -> list[str]:

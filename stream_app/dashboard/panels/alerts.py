@@ -54,11 +54,12 @@ class Alerts:
 
     def _entry(self, alert: Alert, seen: bool) -> ui.element:
         view, words = self._view, self._view.words
-        what = f"{words(alert.kind)}, {view.subject(alert.subject)}"
+        what = f"{words.value(alert.kind)}, {view.subject(alert.subject)}"
         with ui.element("li").classes(f"alert {'seen' if seen else ''}") as entry:
             attribute(entry, "data-alert", alert.id)
             with ui.element("div").classes("alert-head"):
-                tag("span", words(alert.kind), f"chip {KINDS[alert.kind]}")
+                colour = KINDS.get(alert.kind, "neutral")
+                tag("span", words.value(alert.kind), f"chip {colour}")
                 tag("span", view.subject(alert.subject), "strong")
                 stamp = datetime.fromtimestamp(alert.time, UTC)
                 time = tag("time", stamp.strftime("%m-%d %H:%M UTC"), "note")
@@ -82,6 +83,8 @@ class Alerts:
         if alert.kind == "surge_over":
             withdrawn = alert.reason.startswith("withdrawn")
             return words("surge_withdrawn" if withdrawn else "surge_normal")
+        if alert.kind != "surge_begun":
+            return alert.reason  # of a later version
         told = words(
             "surge_evidence",
             negatives=evidence.negatives,

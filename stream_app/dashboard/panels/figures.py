@@ -9,6 +9,8 @@ from stream_app.dashboard.users import USERS
 from stream_app.dashboard.view import View, attribute, tag
 
 SIGNS = {"negative": "▼", "neutral": "●", "positive": "▲"}
+UNKNOWN = "○"
+"""Sign of a sentiment that this page does not know."""
 
 
 class Figures:

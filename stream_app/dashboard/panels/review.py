@@ -5,7 +5,7 @@ from collections.abc import Callable
 from nicegui import ui
 
 from stream_app.dashboard import texts as units
-from stream_app.dashboard.panels.figures import SIGNS
+from stream_app.dashboard.panels.figures import SIGNS, UNKNOWN
 from stream_app.dashboard.state import Journey
 from stream_app.dashboard.view import View, attribute, card, tag
 
@@ -96,7 +96,8 @@ class ReviewPanel:
             self._step("analysed", words("step_analysed"), journey.analysed, journey)
             if (analysis := journey.analysis) is not None:
                 with ui.element("li").classes("detail"):
-                    mood = f"{SIGNS[analysis.sentiment]} {words(analysis.sentiment)}"
+                    sign = SIGNS.get(analysis.sentiment, UNKNOWN)
+                    mood = f"{sign} {words.value(analysis.sentiment)}"
                     intensity = units.signed(analysis.intensity)
                     tag("span", f"{mood} {intensity}", f"chip {analysis.sentiment}")
                     for topic in analysis.topics:

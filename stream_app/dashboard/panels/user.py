@@ -5,7 +5,7 @@ from nicegui import ui
 from stream_app import schemas
 from stream_app.dashboard import charts
 from stream_app.dashboard import texts as units
-from stream_app.dashboard.panels.figures import SIGNS
+from stream_app.dashboard.panels.figures import SIGNS, UNKNOWN
 from stream_app.dashboard.users import Listed, Person, changes
 from stream_app.dashboard.view import View, attribute, card, tag
 from stream_app.schemas import Recommendation, Recommendations
@@ -85,7 +85,8 @@ class UserPanel:
                     tag("h3", words("last_reviews"))
                     for text in list(person.reviews)[: -REVIEWS - 1 : -1]:
                         with ui.element("blockquote"):
-                            mood = f"{SIGNS[text.sentiment]} {units.signed(text.intensity)}"
+                            sign = SIGNS.get(text.sentiment, UNKNOWN)
+                            mood = f"{sign} {units.signed(text.intensity)}"
                             tag("span", mood, f"strong {text.sentiment}")
                             about = f" {self._view.item(text.item_id)}: " if text.item_id else " "
                             tag("span", about, "note")
