@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from stream_app import schemas
 from stream_app.broker.process import await_ready, free_ports
 from stream_app.demo import corpus
 from stream_app.messages.topics import LARGE
+from stream_app.schemas import Alert, Evidence
 from tests.dashboard.browsing import Demo, interruptible
 
 DESKTOP = {"width": 1440, "height": 900}
@@ -231,6 +233,21 @@ def test_an_alert_is_acknowledged_by_keyboard_on_every_page(chromium: Browser, d
         expect(other.locator(f"[data-alert='{alert}']")).to_have_count(1)
         # Each page looks at its own time.
         shows(page, "alerts-open", before)
+
+
+def test_an_alert_of_a_later_version_is_shown(chromium: Browser, demo: Demo) -> None:
+    later = Alert("flood:1", "flood", "item:p-1", time.time(), "ten times as many", Evidence())
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, _sent(demo.broker, "alerts", schemas.encode(later))).result()
+    with opened(chromium, demo) as page:
+        shown = page.locator("[data-alert='flood:1']")
+        expect(shown.locator(".chip.neutral")).to_have_text("flood")
+        expect(shown).to_contain_text("ten times as many")
+
+
+async def _sent(broker: str, topic: str, value: bytes) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=broker) as producer:
+        await producer.send_and_wait(topic, value, b"k")
 
 
 def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(
