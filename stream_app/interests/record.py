@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.schemas.state import unpack, whole
+from stream_app.schemas.state import decoding, unpack
 
 KINDS = ("review", "view", "click", "cart", "purchase", "share", "hide")
 EVENTS = 32
@@ -92,7 +92,7 @@ def encode(interest: Interest) -> bytes:
 
 def decode(data: bytes) -> Interest:
     """The record from its bytes, also of version 1; raises StateError on others."""
-    with whole("interests"):
+    with decoding("interests"):
         stored = unpack(data, _decoder, "interests", (1, VERSION))
         version, clock, vector, events, reviews, seen, tastes, applied = stored
         return Interest(

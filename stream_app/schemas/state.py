@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-Fields = TypeVar("Fields", bound=tuple[Any, ...])
+Stored = TypeVar("Stored", bound=tuple[Any, ...])
+"""Types of a stored record's fields, in their order."""
 
 
 class StateError(ValueError):
@@ -15,8 +16,8 @@ class StateError(ValueError):
 
 
 @contextmanager
-def whole(kind: str) -> Iterator[None]:
-    """Errors of what is no record become a StateError."""
+def decoding(kind: str) -> Iterator[None]:
+    """Within it, errors of decoding become a StateError that names the table, `kind`."""
     try:
         yield
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, struct.error):
@@ -27,8 +28,8 @@ def whole(kind: str) -> Iterator[None]:
 
 
 def unpack(
-    data: bytes, decoder: msgspec.msgpack.Decoder[Fields], kind: str, versions: Sequence[int]
-) -> Fields:
+    data: bytes, decoder: msgspec.msgpack.Decoder[Stored], kind: str, versions: Sequence[int]
+) -> Stored:
     """A record's fields; raises StateError unless the first, its version, is one of `versions`,
     DecodeError for what is no such record."""
     try:

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from stream_app.schemas import Signal
-from stream_app.schemas.state import unpack, whole
+from stream_app.schemas.state import decoding, unpack
 from stream_app.subjects.pairs import from_bytes, to_bytes
 
 IDS = 192
@@ -199,7 +199,7 @@ def encode(subject: Subject) -> bytes:
 
 def decode(data: bytes) -> Subject:
     """The record from its bytes, also of version 2; raises StateError on others."""
-    with whole("subjects"):
+    with decoding("subjects"):
         fields = unpack(data, _decoder, "subjects", (2, VERSION))
         _, clock, sums, windows, topics, ids, applied, neighbours = fields
         popularity, opinions, opinion = sums if isinstance(sums, tuple) else (sums, 0.0, 0.0)
