@@ -119,9 +119,9 @@ def main() -> None:
     queries = Content(1e6, {}).interests(people, items)
 
     exact, graph = Index(exact=len(items)), Index(exact=0)
-    exact.follow(items)
+    exact.update(items)
     begun, held = time.perf_counter(), rss(os.getpid())
-    graph.follow(items)
+    graph.update(items)
     build = {
         "seconds": round(time.perf_counter() - begun, 1),
         "bytes_an_item": (rss(os.getpid()) - held) // len(items),

@@ -1,7 +1,7 @@
 """A recommender bundle: what was learnt from a log, as a folder in which every file has its hash.
 
 `config.json`, `items.npy` (hashes of the ids, uint64 [items]), `factors.npy` and `own.npy` (each
-item's factor and its own vector of the sequence model), `place.npy` and `project.npy` (from text
+item's factor, and its vector of the sequence model), `place.npy` and `project.npy` (from text
 embedding to either), `gram.npy`, `sequence.onnx`, `metrics.json` and `README.md` (the card).
 Nothing in it is executable or pickled.
 """
@@ -18,9 +18,13 @@ from numpy.typing import NDArray
 from stream_app.inference.bundle import BundleError, fingerprint, verify, write_checksums
 from stream_app.profiles.profile import check_weights
 
-ARRAYS = ("items", "factors", "own", "place", "project", "gram")
+ARRAYS = {
+    "items": "items", "factors": "factors", "item_vectors": "own", "place": "place",
+    "project": "project", "gram": "gram",
+}  # fmt: skip
+"""Fields of a recommender, and the names of their files without `.npy`."""
 GRAPH, CONFIG, METRICS, CARD = "sequence.onnx", "config.json", "metrics.json", "README.md"
-FILES = (*(f"{name}.npy" for name in ARRAYS), GRAPH, CONFIG, METRICS, CARD)
+FILES = (*(f"{name}.npy" for name in ARRAYS.values()), GRAPH, CONFIG, METRICS, CARD)
 Positive = Annotated[float, Meta(gt=0)]
 Weight = Annotated[float, Meta(ge=0)]
 
@@ -63,8 +67,8 @@ class Recommender:
     """[dimensions, factors]: the factor of an item that was not in training."""
     gram: NDArray[np.float32]
     """[factors, factors]: the sum of all factors' outer products."""
-    own: NDArray[np.float32]
-    """[items, width]"""
+    item_vectors: NDArray[np.float32]
+    """[items, width], of the sequence model."""
     project: NDArray[np.float32]
     """[dimensions, width]"""
     graph: bytes
@@ -73,8 +77,8 @@ class Recommender:
 def write(path: Path, trained: Recommender, metrics: object, card: str) -> Recommender:
     """Write the folder and return it verified. Raises FileExistsError if it is there already."""
     path.mkdir(parents=True)
-    for name in ARRAYS:
-        np.save(path / f"{name}.npy", getattr(trained, name), allow_pickle=False)
+    for field, name in ARRAYS.items():
+        np.save(path / f"{name}.npy", getattr(trained, field), allow_pickle=False)
     (path / GRAPH).write_bytes(trained.graph)
     for name, value in ((CONFIG, trained.config), (METRICS, metrics)):
         (path / name).write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=1))
@@ -88,7 +92,10 @@ def load(path: Path) -> Recommender:
     verify(path, FILES)
     try:
         config = msgspec.json.decode((path / CONFIG).read_bytes(), type=Config)
-        arrays = {name: np.load(path / f"{name}.npy", allow_pickle=False) for name in ARRAYS}
+        arrays = {
+            field: np.load(path / f"{name}.npy", allow_pickle=False)
+            for field, name in ARRAYS.items()
+        }
     except (msgspec.DecodeError, ValueError) as error:
         raise BundleError(f"{path}: {error}") from error
     version = f"{config.name}-{fingerprint(path)[:8]}"

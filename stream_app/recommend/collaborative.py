@@ -46,24 +46,24 @@ class Collaborative(Source):
         self._base = trained.gram + config.ridge * np.eye(len(trained.gram), dtype=np.float32)
         self._alpha = config.alpha
 
-    def read(self, users: Sequence[Interest], items: Catalogue) -> list[_Folded]:
-        table = self._table.read(items)
+    def features(self, users: Sequence[Interest], items: Catalogue) -> list[_Folded]:
+        table = self._table.vectors(items)
         return [self._fold_in(user, items, table) for user in users]
 
     def score(
-        self, read: Sequence[_Folded], items: Catalogue, rows: Rows = ALL
+        self, features: Sequence[_Folded], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
-        factors = np.stack([one.factor for one in read])
-        scores: NDArray[np.float32] = np.clip(factors @ self._table.read(items)[rows].T, -1, 1)
+        factors = np.stack([one.factor for one in features])
+        scores: NDArray[np.float32] = np.clip(factors @ self._table.vectors(items)[rows].T, -1, 1)
         return scores
 
     def reasons(
-        self, read: Sequence[_Folded], rows: NDArray[np.int64], items: Catalogue
+        self, features: Sequence[_Folded], rows: NDArray[np.int64], items: Catalogue
     ) -> list[list[Reason | None]]:
-        table = self._table.read(items)
+        table = self._table.vectors(items)
         return [
-            self._reasons(one, own, items, table)
-            for one, own in zip(read, rows.tolist(), strict=True)
+            self._reasons(one, listed, items, table)
+            for one, listed in zip(features, rows.tolist(), strict=True)
         ]
 
     def _reasons(
@@ -77,9 +77,9 @@ class Collaborative(Source):
         best = added.argmax(1)
         return [
             self._like(liked[place], items)
-            if own[place] >= MIN_SHARE and self._table.trained(int(items.hashes[row]))
+            if shares_of_row[place] >= MIN_SHARE and self._table.trained(int(items.hashes[row]))
             else None
-            for row, own, place in zip(rows, added, best, strict=True)
+            for row, shares_of_row, place in zip(rows, added, best, strict=True)
         ]
 
     def _fold_in(self, user: Interest, items: Catalogue, table: NDArray[np.float32]) -> _Folded:
@@ -91,10 +91,10 @@ class Collaborative(Source):
         if not liked:
             none = np.zeros((0, 0), np.float32)
             return _Folded(np.zeros(table.shape[1], np.float32), [], none)
-        own = table[list(liked)]
+        factors = table[list(liked)]  # [liked, factors]
         confidence = np.array(list(liked.values()), np.float32)
-        system = self._base + (own.T * (confidence - 1)) @ own
-        shares = np.linalg.solve(system, (own.T * confidence)).T.astype(np.float32)
+        system = self._base + (factors.T * (confidence - 1)) @ factors
+        shares = np.linalg.solve(system, (factors.T * confidence)).T.astype(np.float32)
         return _Folded(shares.sum(0), list(liked), shares)
 
     def _like(self, row: int, items: Catalogue) -> Reason:

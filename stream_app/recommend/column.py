@@ -19,7 +19,7 @@ class Column:
         self._known[item] = value
         self._touched.add(item)
 
-    def read(self, items: Catalogue) -> NDArray[np.float64]:
+    def values(self, items: Catalogue) -> NDArray[np.float64]:
         """The numbers [items]; costs as much as was changed since the last time."""
         if len(self._values) < len(items):
             self._values = resized(self._values, roomy(len(items)))

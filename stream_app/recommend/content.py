@@ -48,51 +48,51 @@ class Content(Source):
         self._index = Index()
         self._topics = {hash16(topic): names for topic, names in topics.items()}
 
-    def read(self, users: Sequence[Interest], items: Catalogue) -> list[Likes]:
+    def features(self, users: Sequence[Interest], items: Catalogue) -> list[Likes]:
         return [likes(user, items, self._half_life) for user in users]
 
     def score(
-        self, read: Sequence[Likes], items: Catalogue, rows: Rows = ALL
+        self, features: Sequence[Likes], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
         vectors = items.vectors[rows]
-        scores: NDArray[np.float32] = np.stack([one.interest for one in read]) @ vectors.T
+        scores: NDArray[np.float32] = np.stack([one.interest for one in features]) @ vectors.T
         scores = calm(scores)
-        for own, one in zip(scores, read, strict=True):
+        for row, one in zip(scores, features, strict=True):
             liked = _nearest(one.liked[:LATEST], vectors, items)
             disliked = _nearest(one.disliked[:LATEST], vectors, items)
-            own += liked - np.maximum(disliked - liked, 0)
+            row += liked - np.maximum(disliked - liked, 0)
         return np.clip(scores / 2, -1, 1)
 
     def candidates(
-        self, read: Sequence[Likes], items: Catalogue, count: int
+        self, features: Sequence[Likes], items: Catalogue, count: int
     ) -> list[NDArray[np.int64]]:
-        self._index.follow(items)
-        near = self._index.nearest(np.stack([one.interest for one in read]), count)
-        rows = [row for one in read for row in one.liked[:LATEST]]
+        self._index.update(items)
+        near = self._index.nearest(np.stack([one.interest for one in features]), count)
+        rows = [row for one in features for row in one.liked[:LATEST]]
         alike = self._index.nearest(items.vectors[rows], count // LATEST)
-        ends = np.cumsum([len(one.liked[:LATEST]) for one in read])
-        own = np.split(alike, ends[:-1])
-        return [np.concatenate([a, b.ravel()]) for a, b in zip(near, own, strict=True)]
+        ends = np.cumsum([len(one.liked[:LATEST]) for one in features])
+        by_user = np.split(alike, ends[:-1])
+        return [np.concatenate([a, b.ravel()]) for a, b in zip(near, by_user, strict=True)]
 
     def interests(self, users: Sequence[Interest], items: Catalogue) -> NDArray[np.float32]:
         """Each user's interest in the space of the items [users, dimensions], of any length."""
-        return np.stack([one.interest for one in self.read(users, items)])
+        return np.stack([one.interest for one in self.features(users, items)])
 
     def reasons(
-        self, read: Sequence[Likes], rows: NDArray[np.int64], items: Catalogue
+        self, features: Sequence[Likes], rows: NDArray[np.int64], items: Catalogue
     ) -> list[list[Reason | None]]:
-        best, liked, written = evidence(read, rows, items, LATEST)
+        best, liked, written = evidence(features, rows, items, LATEST)
         close = Reason(
             self.name, "close to what you praise in your reviews", "贴近你在评论中称赞的"
         )
         reasons: list[list[Reason | None]] = []
-        for one, places, like, own in zip(
-            read, best.tolist(), liked.tolist(), written.tolist(), strict=True
+        for one, places, like, wrote in zip(
+            features, best.tolist(), liked.tolist(), written.tolist(), strict=True
         ):
-            told = {n: self._like(one.events[n], items) for n in {*compress(places, like)}}
+            by_event = {n: self._like(one.events[n], items) for n in {*compress(places, like)}}
             reasons.append([
-                told[place] if liked else close if wrote else None
-                for place, liked, wrote in zip(places, like, own, strict=True)
+                by_event[place] if likes_it else close if wrote_so else None
+                for place, likes_it, wrote_so in zip(places, like, wrote, strict=True)
             ])  # fmt: skip
         return reasons
 

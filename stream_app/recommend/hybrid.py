@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.policy import Policy, Rules
-from stream_app.recommend.source import ALL, Read, Rows, Source
+from stream_app.recommend.source import ALL, Features, Rows, Source
 from stream_app.recommend.weights import WEIGHTS
 from stream_app.schemas import Part, Reason, Recommendation, Trend
 from stream_app.subjects.pairs import unpack
 
-WHOLE = 4_000
+EXHAUSTIVE = 4_000
 """Items up to which all are scored; of more, only what some source proposes."""
 CELLS = 2**18
 """Users times items that are ranked at once; each takes about 100 bytes on the way."""
@@ -45,19 +45,19 @@ class Hybrid:
         self.sources = [source for source in sources if weights.get(source.name, 0.0) > 0]
         self._policy = Policy(rules, count)
         self._names = [source.name for source in self.sources]
-        self._shares = [weights[name] for name in self._names]
-        self._say = np.array(self._shares, np.float32)
+        self._weights = [weights[name] for name in self._names]
+        self._weights32 = np.array(self._weights, np.float32)
         self._trends: dict[str, Trend] = {}
 
     def put(self, trend: Trend) -> None:
-        """Take a subject's newest trend; raises Invalid. From any thread: the sources read it with
+        """Queue a subject's newest trend; raises Invalid. From any thread: the sources get it with
         the next batch, so that none of them changes under a running score."""
         if trend.subject.startswith("item:"):
             unpack(trend.neighbours)
             self._trends[trend.subject] = trend
 
     def refresh(self) -> None:
-        """Let the sources read the trends that came."""
+        """Hand the queued trends to the sources."""
         while self._trends:
             _, trend = self._trends.popitem()
             for source in self.sources:
@@ -68,87 +68,90 @@ class Hybrid:
         self.refresh()
         if not len(items) or not users:
             return [Ranked() for _ in users]
-        whole = len(items) <= WHOLE
-        make = self._of_all if whole else self._of_some
-        step = max(CELLS // (len(items) if whole else PROPOSED * len(self.sources)), 1)
+        exhaustive = len(items) <= EXHAUSTIVE
+        make = self._of_all if exhaustive else self._of_some
+        step = max(CELLS // (len(items) if exhaustive else PROPOSED * len(self.sources)), 1)
         parts = (users[at : at + step] for at in range(0, len(users), step))
         return [ranked for part in parts for ranked in make(part, items)]
 
     def _of_all(self, users: Sequence[Interest], items: Catalogue) -> list[Ranked]:
         """The lists where every item is scored."""
-        read = self._read(users, items)
+        features = self._features(users, items)
         rows = np.broadcast_to(np.arange(len(items)), (len(users), len(items)))
-        return self._lists(users, read, rows, self._score(read, items), items)
+        return self._lists(users, features, rows, self._score(features, items), items)
 
     def _of_some(self, users: Sequence[Interest], items: Catalogue) -> list[Ranked]:
         """The lists out of what some source proposes."""
-        read = self._read(users, items)
+        features = self._features(users, items)
         proposed = [
-            source.candidates(own, items, PROPOSED)
-            for source, own in zip(self.sources, read, strict=True)
+            source.candidates(known, items, PROPOSED)
+            for source, known in zip(self.sources, features, strict=True)
         ]
         offers = [np.unique(np.concatenate(found)) for found in zip(*proposed, strict=True)]
-        ranked = self._offered(users, read, offers, items)
+        ranked = self._offered(users, features, offers, items)
         longest = self._policy.longest(items)
         for place, user in enumerate(users):
             if len(ranked[place].items) < longest:
                 # Policy took too much of what is best; there is more.
                 more = np.union1d(offers[place], self._policy.open(items))
-                (ranked[place],) = self._offered([user], _of(read, place), [more], items)
+                (ranked[place],) = self._offered([user], _of(features, place), [more], items)
         return ranked
 
     def _offered(
         self,
         users: Sequence[Interest],
-        read: Sequence[Read],
+        features: Sequence[Features],
         offers: Sequence[NDArray[np.int64]],
         items: Catalogue,
     ) -> list[Ranked]:
-        """The lists out of rows of each user's own."""
+        """The lists out of `offers`: for each user other rows."""
         columns = max(map(len, offers))
         rows = np.full((len(users), columns), -1)
         scores = np.zeros((len(self.sources), len(users), columns), np.float32)
-        for place, own in enumerate(offers):
-            rows[place, : len(own)] = own
-            scores[:, place, : len(own)] = self._score(_of(read, place), items, own)[:, 0]
-        return self._lists(users, read, rows, scores, items)
+        for place, offer in enumerate(offers):
+            rows[place, : len(offer)] = offer
+            scores[:, place, : len(offer)] = self._score(_of(features, place), items, offer)[:, 0]
+        return self._lists(users, features, rows, scores, items)
 
     def scores(
         self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
-        """What each source says, [sources, users, rows]."""
-        return self._score(self._read(users, items), items, rows)
+        """Each source's scores [sources, users, rows], before weights and policy."""
+        return self._score(self._features(users, items), items, rows)
 
-    def _read(self, users: Sequence[Interest], items: Catalogue) -> list[Read]:
-        """What each source has read of the users."""
-        return [source.read(users, items) for source in self.sources]
+    def _features(self, users: Sequence[Interest], items: Catalogue) -> list[Features]:
+        """The users' features, by source."""
+        return [source.features(users, items) for source in self.sources]
 
     def _score(
-        self, read: Sequence[Read], items: Catalogue, rows: Rows = ALL
+        self, features: Sequence[Features], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
         """[sources, users, rows]"""
         return np.stack([
-            source.score(own, items, rows) for source, own in zip(self.sources, read, strict=True)
+            source.score(known, items, rows)
+            for source, known in zip(self.sources, features, strict=True)
         ])  # fmt: skip
 
     def totals(
         self, users: Sequence[Interest], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
         """The blend [users, rows], before policy."""
-        total: NDArray[np.float32] = np.tensordot(self._say, self.scores(users, items, rows), 1)
+        total: NDArray[np.float32] = np.tensordot(
+            self._weights32, self.scores(users, items, rows), 1
+        )
         return total
 
     def _lists(
         self,
         users: Sequence[Interest],
-        read: Sequence[Read],
+        features: Sequence[Features],
         rows: NDArray[np.int64],
         scores: NDArray[np.float32],
         items: Catalogue,
     ) -> list[Ranked]:
         """The lists by `scores` [sources, users, columns] of `rows` [users, columns], −1 at the
         end of a shorter row."""
-        choices = self._policy.choose(users, rows, np.tensordot(self._say, scores, 1), items)
+        choices = self._policy.choose(users, rows, np.tensordot(self._weights32, scores, 1), items)
         longest = max(len(choice.places) for choice in choices)
         if not longest:
             return [Ranked([], choice.removed, choice.withheld) for choice in choices]
@@ -157,30 +160,31 @@ class Hybrid:
         ])  # fmt: skip
         everyone = np.arange(len(users))[:, None]
         chosen = np.where(places < 0, -1, rows[everyone, places])
-        explained = self._explain(read, chosen, scores[:, everyone, places], items)
+        explained = self._explain(features, chosen, scores[:, everyone, places], items)
         return [
-            Ranked(own, choice.removed, choice.withheld)
-            for own, choice in zip(explained, choices, strict=True)
+            Ranked(recommended, choice.removed, choice.withheld)
+            for recommended, choice in zip(explained, choices, strict=True)
         ]
 
     def _explain(
         self,
-        read: Sequence[Read],
+        features: Sequence[Features],
         rows: NDArray[np.int64],
         scores: NDArray[np.float32],
         items: Catalogue,
     ) -> list[list[Recommendation]]:
         """`rows` [users, list], −1 where a list is shorter; `scores` [sources, users, list]."""
         reasons = [
-            source.reasons(own, rows, items) for source, own in zip(self.sources, read, strict=True)
+            source.reasons(known, rows, items)
+            for source, known in zip(self.sources, features, strict=True)
         ]
         shown = scores.astype(np.float64).round(6)
-        totals = np.tensordot(np.array(self._shares), shown, 1).round(6).tolist()
+        totals = np.tensordot(np.array(self._weights), shown, 1).round(6).tolist()
         explained = []
-        for own, parts, total, *why in zip(
+        for listed, parts, total, *why in zip(
             rows.tolist(), np.moveaxis(shown, 0, 2).tolist(), totals, *reasons, strict=True
         ):
-            lines = zip(own, parts, total, zip(*why, strict=True), strict=True)
+            lines = zip(listed, parts, total, zip(*why, strict=True), strict=True)
             explained.append([self._line(*line, items) for line in lines if line[0] >= 0])
         return explained
 
@@ -193,11 +197,11 @@ class Hybrid:
         items: Catalogue,
     ) -> Recommendation:
         item = items.items[row]
-        parts = list(map(Part, self._names, scores, self._shares))
+        parts = list(map(Part, self._names, scores, self._weights))
         given = [reason for reason in why if reason is not None]
         return Recommendation(item.item_id, item.title, total, parts, given)
 
 
-def _of(read: Sequence[Read], place: int) -> list[Read]:
-    """What each source has read of one user."""
-    return [own[place : place + 1] for own in read]
+def _of(features: Sequence[Features], place: int) -> list[Features]:
+    """One user's features, by source."""
+    return [known[place : place + 1] for known in features]

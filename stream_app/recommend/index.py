@@ -23,7 +23,7 @@ class Index:
         self._version = 0
         self._count = 0
 
-    def follow(self, items: Catalogue) -> None:
+    def update(self, items: Catalogue) -> None:
         """Take in what has changed; the first time beyond `exact` items builds the graph."""
         self._vectors = items.vectors
         if len(items) <= self._exact:

@@ -1,14 +1,18 @@
-"""Items that people take shortly before or after those that the user took last.
+"""Items that people act on shortly before or after those that the user acted on last.
 
-Counted as it happens, without training: every event of a user raises the weight between its item
-and the items of the events before it, less for each step between (`steps`). The weights live with
-the later item's record, whose trend tells them to every worker. They are statistics, not state:
-an event that comes late, or again after a crash, is paired with what the record holds then.
+Item-to-item co-occurrence, counted as it happens, without training. Every event of a user raises
+the weight between its item and the items of the user's events before it, less for each step between
+them (`steps`). The weights are kept in the record of the later item, whose trend carries them to
+every worker. They are statistics and not exact state: an event that comes late, or again after a
+crash, is paired with what the user's record holds then.
 
-Score of item i for a user whose events back from the newest are for items j(0), j(1), ...:
-log(1 + s / LEAST) / log(1 + MOST / LEAST) with s = sum of RECENT^k v(k) (w(i, j(k)) + w(j(k), i)) /
-sqrt(1 + the sum of all w(i, .)), so that what goes with everything does not come first for all;
-v grows with the value of the event from LOOK to 1.
+A user's recent items are j(0), j(1), ... from the newest back; w(i, j) is the weight with which j
+came before i. The score of item i is log(1 + s / LEAST) / log(1 + MOST / LEAST), where
+
+    s = sum over k of RECENT^k v(k) (w(i, j(k)) + w(j(k), i)) / sqrt(1 + sum of all w(i, .))
+
+v(k) grows with the value of the event, from NO_VALUE for 0 to 1 for 1. The square root keeps an
+item that comes after everything from being first for everybody.
 """
 
 from collections.abc import Sequence
@@ -28,15 +32,15 @@ from stream_app.subjects.pairs import unpack
 WINDOW = 10
 """Events back to which an event is paired, and from which a user is scored."""
 COUNTED = 0.8
-"""What each step between two events takes from the weight of their pair."""
+"""What is left of the weight of a pair of events with each step between them."""
 RECENT = 0.8
-"""What each step back takes from the say of a user's event."""
-LOOK = 0.6
-"""Say of an event of value 0, as a share of one of value 1."""
+"""What is left of the weight of a user's event with each step back."""
+NO_VALUE = 0.6
+"""Weight of an event of value 0, as a share of one of value 1."""
 LEAST, MOST = 0.05, 50.0
 """Sums between which the score grows by their logarithm from 0 to 1."""
-FOLLOWERS = 256
-"""Most items kept that were taken after one: the heaviest."""
+SUCCESSORS = 256
+"""Most items kept that came after one: the heaviest."""
 MIN_WEIGHT = 1.0
 """Weight under which neighbours are no reason."""
 
@@ -56,7 +60,7 @@ def steps(events: Sequence[Event], event_id: int) -> list[tuple[int, float]]:
 
 
 class _Pairs:
-    """Other items of one item, by number, with the weight of each pair; at most FOLLOWERS."""
+    """Other items of one item, by number, with the weight of each pair; at most SUCCESSORS."""
 
     __slots__ = ("_others", "_size", "_weights")
 
@@ -81,7 +85,7 @@ class _Pairs:
         places = np.flatnonzero(self.others == other)
         if len(places):
             place = int(places[0])
-        elif self._size < FOLLOWERS:
+        elif self._size < SUCCESSORS:
             if self._size == len(self._others):
                 self._others = resized(self._others, 2 * self._size)
                 self._weights = resized(self._weights, 2 * self._size)
@@ -94,46 +98,49 @@ class _Pairs:
         self._others[place], self._weights[place] = other, weight
 
 
-class _Own(NamedTuple):
-    """One of a user's items."""
+class _RecentItem(NamedTuple):
+    """An item that a user acted on lately."""
 
-    say: float
+    weight: float
+    """RECENT^k v(k) of the formula."""
     number: int
     item: int
-    """Hash."""
+    """Hash of its id."""
 
 
-_Recent = list[_Own]
+_Recent = list[_RecentItem]
+"""A user's, the newest first, at most WINDOW."""
 
 
-class _Met(NamedTuple):
-    """Pairs of recent items and others, each [pairs]."""
+class _UserPairs(NamedTuple):
+    """All pairs of the users' recent items and other items, each [pairs]."""
 
     users: NDArray[np.int64]
     """Places of the users, ascending."""
     places: NDArray[np.int64]
     """Of the recent item among the user's."""
     others: NDArray[np.int32]
-    """Numbers."""
+    """Numbers of the other items."""
     weights: NDArray[np.float32]
-    """What the pair weighs, times the say of the recent item."""
+    """The pair's weight times that of the recent item."""
 
 
 class Neighbours(Source):
-    """Weights of pairs, read both ways."""
+    """Weights of pairs, looked up from either item of the pair."""
 
     name = "neighbours"
 
     def __init__(self) -> None:
-        # Items are numbered in the order in which they are met: rows of the catalogue move.
+        # Items are numbered as they first occur: rows of the catalogue move.
         self._numbers: dict[int, int] = {}
         self._before: list[_Pairs] = []
-        """By item: the items taken before it."""
+        """By item: the items that came before it, with w(item, other)."""
         self._after: list[_Pairs] = []
-        """The same turned round."""
+        """By item: the items that came after it, with w(other, item)."""
         self._mass: list[float] = []
-        """By item: the sum of `before`."""
+        """By item: the sum of all w(item, .)."""
         self._rows = np.zeros(0, np.int64)
+        """By item: its row in the catalogue, -1 where it is not there."""
         self._version, self._count = -1, 0
 
     def put(self, trend: Trend) -> None:
@@ -151,93 +158,107 @@ class Neighbours(Source):
         before.replace(others, weights)
         self._mass[item] = float(weights.sum())
 
-    def read(self, users: Sequence[Interest], items: Catalogue) -> list[_Recent]:
+    def features(self, users: Sequence[Interest], items: Catalogue) -> list[_Recent]:
         return [self._recent(user) for user in users]
 
     def score(
-        self, read: Sequence[_Recent], items: Catalogue, rows: Rows = ALL
+        self, features: Sequence[_Recent], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
-        scores = np.zeros((len(read), len(items)), np.float32)
-        owners, found, sums = self._sums(read, items)
+        scores = np.zeros((len(features), len(items)), np.float32)
+        owners, found, sums = self._sums(features, items)
         scores[owners, found] = np.log1p(sums / LEAST) / np.log1p(MOST / LEAST)
         return np.minimum(scores[:, rows], np.float32(1))
 
     def candidates(
-        self, read: Sequence[_Recent], items: Catalogue, count: int
+        self, features: Sequence[_Recent], items: Catalogue, count: int
     ) -> list[NDArray[np.int64]]:
-        owners, found, sums = self._sums(read, items)
-        ends = np.searchsorted(owners, np.arange(1, len(read)))
+        owners, found, sums = self._sums(features, items)
+        ends = np.searchsorted(owners, np.arange(1, len(features)))
         return [
-            own[top(of_own, count)]
-            for own, of_own in zip(np.split(found, ends), np.split(sums, ends), strict=True)
+            rows[top(sums_of_user, count)]
+            for rows, sums_of_user in zip(np.split(found, ends), np.split(sums, ends), strict=True)
         ]
 
     def reasons(
-        self, read: Sequence[_Recent], rows: NDArray[np.int64], items: Catalogue
+        self, features: Sequence[_Recent], rows: NDArray[np.int64], items: Catalogue
     ) -> list[list[Reason | None]]:
-        self._follow(items)
-        recents = [[own for own in recent if items.row(own.item) is not None] for recent in read]
+        """For each listed item the recent item that adds most to it, where all add MIN_WEIGHT.
+
+        For example, a user acted on A last (weight 1) and on B before (weight 0.8); C came before
+        A with weight 2 and after B with weight 1. C and an unrelated D are listed. A adds
+        2 * 1 = 2 to C, and B adds 1 * 0.8 = 0.8: together 2.8, which is enough, and A is named.
+        D has no pair with either and gets no reason.
+        """
+        self._update_rows(items)
+        recents = [
+            [one for one in recent if items.row(one.item) is not None] for recent in features
+        ]
         pairs = self._pairs(recents)
-        # A pair counts where its other item is in its user's list.
+        # The numbers of the listed items [users, list]; -1 where there is none.
         listed, places = np.unique(rows, return_inverse=True)
         known = [self._numbers.get(item, -1) for item in items.hashes[listed].tolist()]
         numbers = np.where(rows < 0, -1, np.array(known)[places].reshape(rows.shape))
-        met = len(self._numbers) + 1
-        wanted = (np.arange(len(read))[:, None] * met + numbers).ravel()
-        order = np.argsort(wanted)
-        asked = pairs.users * met + pairs.others
-        found = order[np.minimum(np.searchsorted(wanted, asked, sorter=order), wanted.size - 1)]
-        hit = wanted[found] == asked
-        # What each of the recent items adds to each item of the list.
+        # A pair counts where its other item is in its user's list: user and number make one key.
+        width = len(self._numbers) + 1
+        wanted = (np.arange(len(features))[:, None] * width + numbers).ravel()  # [users * list]
+        keys = pairs.users * width + pairs.others  # [pairs]
+        order = np.argsort(wanted)  # [users * list]
+        nearest = np.searchsorted(wanted, keys, sorter=order)  # [pairs]
+        found = order[np.minimum(nearest, wanted.size - 1)]  # [pairs]: cells of users * list
+        hit = wanted[found] == keys  # [pairs]
+        # What each of the recent items adds to each listed item [users, list, WINDOW].
         cells = found[hit] * WINDOW + pairs.places[hit]
-        pulls = np.bincount(cells, pairs.weights[hit], wanted.size * WINDOW)
-        pulls = pulls.reshape(*rows.shape, WINDOW)
-        enough, strongest = pulls.sum(2) >= MIN_WEIGHT, pulls.argmax(2)
+        added = np.bincount(cells, pairs.weights[hit], wanted.size * WINDOW)
+        added = added.reshape(*rows.shape, WINDOW)
+        enough, strongest = added.sum(2) >= MIN_WEIGHT, added.argmax(2)  # both [users, list]
         reasons = []
         for recent, holds, best in zip(recents, enough.tolist(), strongest.tolist(), strict=True):
-            told = {k: self._reason(recent[k].item, items) for k in {*compress(best, holds)}}
-            reasons.append([told[k] if held else None for held, k in zip(holds, best, strict=True)])
+            by_place = {k: self._reason(recent[k].item, items) for k in {*compress(best, holds)}}
+            reasons.append([
+                by_place[k] if held else None for held, k in zip(holds, best, strict=True)
+            ])  # fmt: skip
         return reasons
 
     def _sums(
-        self, read: Sequence[_Recent], items: Catalogue
+        self, features: Sequence[_Recent], items: Catalogue
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-        """Places of users, ascending; rows with a pair, and the sum of each."""
-        self._follow(items)
-        pairs = self._pairs(read)
-        met = max(len(self._numbers), 1)
-        cells, places = np.unique(pairs.users * met + pairs.others, return_inverse=True)
+        """For each user and row with a pair: the place of the user (ascending), the row, and s."""
+        self._update_rows(items)
+        pairs = self._pairs(features)
+        width = max(len(self._numbers), 1)
+        cells, places = np.unique(pairs.users * width + pairs.others, return_inverse=True)
         sums = np.bincount(places, pairs.weights, len(cells)).astype(np.float32)
-        owners, numbers = np.divmod(cells, met)
+        owners, numbers = np.divmod(cells, width)
         mass = np.array([self._mass[number] for number in numbers.tolist()], np.float32)
         sums /= np.sqrt(1 + mass)
         rows = self._rows[numbers]
         there = (rows >= 0) & (sums > 0)
         return owners[there], rows[there], sums[there]
 
-    def _pairs(self, recents: Sequence[_Recent]) -> _Met:
+    def _pairs(self, recents: Sequence[_Recent]) -> _UserPairs:
         """All pairs of the users' recent items."""
-        owns = [own for recent in recents for own in recent]
+        every = [one for recent in recents for one in recent]
         sides = [
-            pairs for own in owns for pairs in (self._before[own.number], self._after[own.number])
+            pairs for one in every for pairs in (self._before[one.number], self._after[one.number])
         ]
+        # [pairs]: the recent item, in `every`, that each pair is of.
         origins = np.repeat(np.arange(len(sides)) // 2, [len(pairs.others) for pairs in sides])
         users = [user for user, recent in enumerate(recents) for _ in recent]
         places = [place for recent in recents for place in range(len(recent))]
-        says = np.array([own.say for own in owns], np.float32)
+        recency = np.array([one.weight for one in every], np.float32)
         # An empty array in front: of nobody's items there is nothing to concatenate.
         others = np.concatenate([np.zeros(0, np.int32), *(pairs.others for pairs in sides)])
         weights = np.concatenate([np.zeros(0, np.float32), *(pairs.weights for pairs in sides)])
-        return _Met(
+        return _UserPairs(
             np.array(users, np.int64)[origins],
             np.array(places, np.int64)[origins],
             others,
-            weights * says[origins],
+            weights * recency[origins],
         )
 
     def _recent(self, user: Interest) -> _Recent:
-        """The newest items, each once; one complained of last has no say, a praised one more than
-        one looked at."""
+        """The newest items, each once; none whose newest event is against it. One that was praised
+        weighs more than one that was only viewed."""
         values: dict[int, float] = {}
         complained = set()
         for event in reversed(user.events):
@@ -246,7 +267,7 @@ class Neighbours(Source):
             elif event.item not in complained and (event.item in values or len(values) < WINDOW):
                 values[event.item] = max(event.value, values.get(event.item, 0.0))
         return [
-            _Own(RECENT**step * (LOOK + (1 - LOOK) * min(value, 1.0)), number, item)
+            _RecentItem(RECENT**step * (NO_VALUE + (1 - NO_VALUE) * min(value, 1.0)), number, item)
             for step, (item, value) in enumerate(values.items())
             if (number := self._numbers.get(item)) is not None
         ]
@@ -260,16 +281,16 @@ class Neighbours(Source):
             self._mass.append(0.0)
         return number
 
-    def _follow(self, items: Catalogue) -> None:
-        """Know the row of each number, -1 for an item that is not in the catalogue."""
-        met = len(self._rows)
-        if self._version == items.version and met == len(self._numbers):
+    def _update_rows(self, items: Catalogue) -> None:
+        """Bring `_rows` up to the catalogue and to the items numbered since."""
+        done = len(self._rows)
+        if self._version == items.version and done == len(self._numbers):
             return
         known = list(self._numbers)
         if len(items.changed(self._version)) or self._count != len(items):
-            met = 0
-        fresh = [-1 if (row := items.row(h)) is None else row for h in known[met:]]
-        self._rows = np.concatenate([self._rows[:met], np.array(fresh, np.int64)])
+            done = 0
+        fresh = [-1 if (row := items.row(h)) is None else row for h in known[done:]]
+        self._rows = np.concatenate([self._rows[:done], np.array(fresh, np.int64)])
         self._version, self._count = items.version, len(items)
 
     def _reason(self, item: int, items: Catalogue) -> Reason:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from stream_app.messages.identity import hash64
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.column import Column
-from stream_app.recommend.source import ALL, Read, Rows, Source, said, top
+from stream_app.recommend.source import ALL, Features, Rows, Source, reason_where, top
 from stream_app.schemas import Reason, Trend
 
 MIN_SHARE = 0.25
@@ -36,24 +36,26 @@ class Popularity(Source):
             level = math.log2(trend.popularity) + trend.time / self._half_life
             self._column[hash64(trend.subject.removeprefix("item:"))] = level
 
-    def score(self, read: Read, items: Catalogue, rows: Rows = ALL) -> NDArray[np.float32]:
+    def score(self, features: Features, items: Catalogue, rows: Rows = ALL) -> NDArray[np.float32]:
         scores = self._scores(items)[rows]
-        return np.broadcast_to(scores, (len(read), len(scores)))
+        return np.broadcast_to(scores, (len(features), len(scores)))
 
-    def candidates(self, read: Read, items: Catalogue, count: int) -> list[NDArray[np.int64]]:
-        return [top(self._scores(items), count)] * len(read)
+    def candidates(
+        self, features: Features, items: Catalogue, count: int
+    ) -> list[NDArray[np.int64]]:
+        return [top(self._scores(items), count)] * len(features)
 
     def reasons(
-        self, read: Read, rows: NDArray[np.int64], items: Catalogue
+        self, features: Features, rows: NDArray[np.int64], items: Catalogue
     ) -> list[list[Reason | None]]:
         popular = Reason(self.name, "popular these days", "近期热门")
-        return said(self._scores(items)[rows] >= MIN_SHARE, popular)
+        return reason_where(self._scores(items)[rows] >= MIN_SHARE, popular)
 
     def _scores(self, items: Catalogue) -> NDArray[np.float32]:
         """log(1 + popularity) as a share of the highest, [items]; kept until something changes."""
         version = (self._puts, items.version)
         if self._cache[0] != version:
-            level = self._column.read(items)
+            level = self._column.values(items)
             amount = np.where(level != 0, np.exp2(level - self._clock / self._half_life), 0.0)
             scores = np.log1p(amount).astype(np.float32)
             highest = scores.max(initial=0.0)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from stream_app.messages.identity import hash64
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.column import Column
-from stream_app.recommend.source import ALL, Read, Rows, Source, said
+from stream_app.recommend.source import ALL, Features, Rows, Source, reason_where
 from stream_app.schemas import Reason, Trend
 
 PRIOR = 5.0
@@ -28,18 +28,20 @@ class Quality(Source):
         self._opinion[item] = trend.opinion
         self._count[item] = trend.opinions
 
-    def score(self, read: Read, items: Catalogue, rows: Rows = ALL) -> NDArray[np.float32]:
-        opinion, count = self._opinion.read(items)[rows], self._count.read(items)[rows]
+    def score(self, features: Features, items: Catalogue, rows: Rows = ALL) -> NDArray[np.float32]:
+        opinion, count = self._opinion.values(items)[rows], self._count.values(items)[rows]
         scores = (opinion * count / (count + PRIOR)).astype(np.float32)
-        return np.broadcast_to(scores, (len(read), len(scores)))
+        return np.broadcast_to(scores, (len(features), len(scores)))
 
-    def candidates(self, read: Read, items: Catalogue, count: int) -> list[NDArray[np.int64]]:
+    def candidates(
+        self, features: Features, items: Catalogue, count: int
+    ) -> list[NDArray[np.int64]]:
         # What is praised by all is not yet for anybody: it ranks what other sources propose.
-        return [np.empty(0, np.int64) for _ in read]
+        return [np.empty(0, np.int64) for _ in features]
 
     def reasons(
-        self, read: Read, rows: NDArray[np.int64], items: Catalogue
+        self, features: Features, rows: NDArray[np.int64], items: Catalogue
     ) -> list[list[Reason | None]]:
         praised = Reason(self.name, "its reviews praise it", "评论多为称赞")
-        opinion, count = self._opinion.read(items)[rows], self._count.read(items)[rows]
-        return said((opinion >= MIN_OPINION) & (count >= MIN_REVIEWS), praised)
+        opinion, count = self._opinion.values(items)[rows], self._count.values(items)[rows]
+        return reason_where((opinion >= MIN_OPINION) & (count >= MIN_REVIEWS), praised)

@@ -1,7 +1,8 @@
 """What comes next after the user's latest events, by an LSTM over them in ONNX Runtime.
 
 The graph turns a ring of events (item, kind, value, time since the one before) into a vector q;
-an item's score is the product of q with the item's own (see `offline/sequences.py`).
+an item's score is the product of q with the item's vector (see
+`stream_app/training/recommender/sequences.py`).
 """
 
 from collections.abc import Sequence
@@ -49,27 +50,27 @@ class Sequential(Source):
             )
         except Exception as error:
             raise BundleError(f"{trained.version}: sequence.onnx: {error}") from error
-        self._table = Table(trained.items, trained.own, trained.project, added=True)
+        self._table = Table(trained.items, trained.item_vectors, trained.project, added=True)
         self._scale = trained.config.scale
 
-    def read(self, users: Sequence[Interest], items: Catalogue) -> list[list[_Known]]:
+    def features(self, users: Sequence[Interest], items: Catalogue) -> list[list[_Known]]:
         return [_known(user, items) for user in users]
 
     def score(
-        self, read: Sequence[list[_Known]], items: Catalogue, rows: Rows = ALL
+        self, features: Sequence[list[_Known]], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
-        table = self._table.read(items)
-        asked = self._ask(read, table)
-        scores: NDArray[np.float32] = np.clip(asked @ table[rows].T / self._scale, -1, 1)
+        table = self._table.vectors(items)
+        queries = self._queries(features, table)
+        scores: NDArray[np.float32] = np.clip(queries @ table[rows].T / self._scale, -1, 1)
         return scores
 
     def reasons(
-        self, read: Sequence[list[_Known]], rows: NDArray[np.int64], items: Catalogue
+        self, features: Sequence[list[_Known]], rows: NDArray[np.int64], items: Catalogue
     ) -> list[list[Reason | None]]:
-        table = self._table.read(items)
+        table = self._table.vectors(items)
         return [
-            self._reasons(events, own, items, table)
-            for events, own in zip(read, rows.tolist(), strict=True)
+            self._reasons(events, listed, items, table)
+            for events, listed in zip(features, rows.tolist(), strict=True)
         ]
 
     def _reasons(
@@ -79,24 +80,24 @@ class Sequential(Source):
         if not last:
             return [None for _ in rows]
         without = [events[:place] + events[place + 1 :] for place in last]
-        scores = self._ask([events, *without], table) @ table[rows].T / self._scale
+        scores = self._queries([events, *without], table) @ table[rows].T / self._scale
         falls = np.minimum(scores[0], 1) - scores[1:]
         titles = [items.items[events[place].row].title for place in last]
         return [
-            self._after(titles[place]) if own[place] >= MIN_FALL else None
-            for own, place in zip(falls.T, falls.argmax(0), strict=True)
+            self._after(titles[place]) if falls_of_row[place] >= MIN_FALL else None
+            for falls_of_row, place in zip(falls.T, falls.argmax(0), strict=True)
         ]
 
-    def _ask(
+    def _queries(
         self,
         histories: Sequence[list[_Known]],
         table: NDArray[np.float32],
     ) -> NDArray[np.float32]:
         """q of each history [histories, width]; zero for an empty one."""
-        asked = np.zeros((len(histories), table.shape[1]), np.float32)
+        queries = np.zeros((len(histories), table.shape[1]), np.float32)
         filled = [number for number, events in enumerate(histories) if events]
         if not filled:
-            return asked
+            return queries
         steps = max(len(histories[number]) for number in filled)
         shape = (len(filled), steps)
         rows, kinds = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
@@ -113,8 +114,8 @@ class Sequential(Source):
             "items": table[rows], "kinds": kinds, "values": values, "gaps": apart,
             "lengths": lengths,
         }  # fmt: skip
-        (asked[filled],) = self._session.run(["asked"], feeds)
-        return asked
+        (queries[filled],) = self._session.run(["asked"], feeds)
+        return queries
 
     def _after(self, title: str) -> Reason:
         return Reason(

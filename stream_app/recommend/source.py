@@ -10,44 +10,47 @@ from stream_app.interests.record import Interest
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.schemas import Reason, Trend
 
-Read = Sequence[Any]
-"""What a source has read of each user."""
+Features = Sequence[Any]
+"""What a source needs of each user, one entry a user; of which type, each source decides."""
 Rows = NDArray[np.int64] | slice
 """Rows of the catalogue."""
 ALL = slice(None)
 
 
 class Source(Protocol):
-    """Reads users, scores them against items, and says why. One thread calls it.
+    """Scores items for users and gives its reasons. One thread calls it.
 
-    What was read holds until a record, the catalogue or a trend changes.
+    First `features` of the users, then with these `score`, `candidates` and `reasons`. Features
+    hold until a user's record, the catalogue or a trend changes.
     """
 
     @property
     def name(self) -> str: ...
 
     def put(self, trend: Trend) -> None:
-        """Take the newest trend of an item."""
+        """Replace what is known of an item by its newest trend."""
         return None
 
-    def read(self, users: Sequence[Interest], items: Catalogue) -> Read:
-        """What it needs of each user: read once, for scores and reasons."""
+    def features(self, users: Sequence[Interest], items: Catalogue) -> Features:
+        """What it needs of each user: computed once, for scores and reasons."""
         return users
 
-    def score(self, read: Read, items: Catalogue, rows: Rows = ALL) -> NDArray[np.float32]:
+    def score(self, features: Features, items: Catalogue, rows: Rows = ALL) -> NDArray[np.float32]:
         """Scores [users, rows] in −1…1; 0 where the source knows nothing."""
         ...
 
-    def candidates(self, read: Read, items: Catalogue, count: int) -> list[NDArray[np.int64]]:
+    def candidates(
+        self, features: Features, items: Catalogue, count: int
+    ) -> list[NDArray[np.int64]]:
         """For each user rows that score high here, about `count`, in no order."""
-        return list(top(self.score(read, items), count))
+        return list(top(self.score(features, items), count))
 
     def reasons(
-        self, read: Read, rows: NDArray[np.int64], items: Catalogue
+        self, features: Features, rows: NDArray[np.int64], items: Catalogue
     ) -> list[list[Reason | None]]:
         """Why the item of each row is for the user, by evidence in the user's record or of the
-        item itself. `rows` [users, list]; nobody reads what is said of −1, where a list is
-        shorter than others."""
+        item itself; None without. `rows` [users, list], −1 where a list is shorter than others:
+        the reasons there are ignored."""
         ...
 
 
@@ -58,6 +61,6 @@ def top(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     return np.argpartition(scores, -count, axis=-1)[..., -count:]
 
 
-def said(holds: NDArray[np.bool_], reason: Reason) -> list[list[Reason | None]]:
+def reason_where(holds: NDArray[np.bool_], reason: Reason) -> list[list[Reason | None]]:
     """The same reason wherever it holds [users, list]."""
-    return [[reason if one else None for one in own] for own in holds.tolist()]
+    return [[reason if held else None for held in row] for row in holds.tolist()]

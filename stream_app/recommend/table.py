@@ -1,4 +1,4 @@
-"""Learnt vectors of the catalogue's items; an item unknown in training gets its own by its text."""
+"""Learnt vectors of the catalogue's items; one unknown in training gets a vector by its text."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ Floats = NDArray[np.float32]
 
 
 class Table:
-    """Follows the catalogue: costs as much as has changed since the last time."""
+    """Vectors in the order of the catalogue's rows, computed again for changed items alone."""
 
     def __init__(
         self, hashes: NDArray[np.uint64], learnt: Floats, project: Floats, *, added: bool
@@ -29,8 +29,8 @@ class Table:
         """Whether an item, by the hash of its id, was in training."""
         return item in self._places
 
-    def read(self, items: Catalogue) -> Floats:
-        """Vectors [items, width]."""
+    def vectors(self, items: Catalogue) -> Floats:
+        """Vectors [items, width]; costs as much as was changed since the last time."""
         if len(self._vectors) < len(items):
             self._vectors = resized(self._vectors, roomy(len(items)))
         rows = items.changed(self._version)
@@ -38,8 +38,8 @@ class Table:
             vectors = items.vectors[rows] @ self._project
             places = np.array([self._places.get(h, -1) for h in items.hashes[rows].tolist()])
             known = places >= 0
-            own = self._learnt[places[known]]
-            vectors[known] = vectors[known] + own if self._added else own
+            learnt = self._learnt[places[known]]
+            vectors[known] = vectors[known] + learnt if self._added else learnt
             self._vectors[rows] = vectors
         self._version = items.version
         return self._vectors[: len(items)]

@@ -38,12 +38,12 @@ def score(
     source: Source, users: Sequence[Interest], items: Catalogue, *rows: Rows
 ) -> NDArray[np.float32]:
     """What a source says of users that it has just read [users, rows]."""
-    return source.score(source.read(users, items), items, *rows)
+    return source.score(source.features(users, items), items, *rows)
 
 
 def reasons(
     source: Source, user: Interest, rows: Sequence[int], items: Catalogue
 ) -> list[Reason | None]:
     """Why the items of these rows are for a user."""
-    (found,) = source.reasons(source.read([user], items), np.array([rows]), items)
+    (found,) = source.reasons(source.features([user], items), np.array([rows]), items)
     return found

@@ -10,11 +10,11 @@ from stream_app.interests.update import Rules, apply_behaviour
 from stream_app.messages.identity import hash64
 from stream_app.recommend.neighbours import (
     COUNTED,
-    FOLLOWERS,
     LEAST,
-    LOOK,
     MOST,
+    NO_VALUE,
     RECENT,
+    SUCCESSORS,
     Neighbours,
     steps,
 )
@@ -81,16 +81,16 @@ def said(scores: np.ndarray) -> np.ndarray:
     return LEAST * np.expm1(scores * np.log1p(MOST / LEAST))
 
 
-def test_both_directions_count_and_recent_events_say_more() -> None:
+def test_both_directions_count_and_recent_events_weigh_more() -> None:
     items, neighbours = catalogue(), Neighbours()
     neighbours.put(told("i1", i0=2.0, i2=2.0))
     neighbours.put(told("i0", i3=4.0))
     (scores,) = score(neighbours, [viewer("i1", "i0")], items)
-    look = LOOK + (1 - LOOK) * 0.2
+    viewed = NO_VALUE + (1 - NO_VALUE) * 0.2
     one, zero = np.sqrt(1 + 4), np.sqrt(1 + 4)
     raw = said(scores)
     expected = [2.0 / one, 4.0, 2 * RECENT / zero, 2 * RECENT]
-    assert raw[[1, 3, 0, 2]] == pytest.approx(np.array(expected) * look, rel=1e-4)
+    assert raw[[1, 3, 0, 2]] == pytest.approx(np.array(expected) * viewed, rel=1e-4)
     assert not raw[4:].any()
     why = reasons(neighbours, viewer("i1", "i0"), [3, 2, 5], items)
     assert [reason and "Item 0" in reason.en for reason in why] == [True, False, None]
@@ -113,9 +113,9 @@ def test_a_newer_trend_replaces_the_older() -> None:
     assert scores[1] > 0.6
 
 
-def test_of_many_followers_the_heaviest_are_kept() -> None:
+def test_of_many_successors_the_heaviest_are_kept() -> None:
     items, neighbours = catalogue(), Neighbours()
-    for number in range(2 * FOLLOWERS):
+    for number in range(2 * SUCCESSORS):
         neighbours.put(told(f"f{number}", i0=1.0))
     neighbours.put(told("i1", i0=2.0))
     neighbours.put(told("i2", i0=0.5))

@@ -228,7 +228,7 @@ def test_what_the_catalogue_says_anew_counts_at_once() -> None:
 def test_candidates_lead_to_the_list_of_all_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     one, items = user(("purchase", "i0"), ("view", "i3")), catalogue()
     whole = ranked(one)
-    monkeypatch.setattr(hybrid_module, "WHOLE", 0)
+    monkeypatch.setattr(hybrid_module, "EXHAUSTIVE", 0)
     monkeypatch.setattr(hybrid_module, "PROPOSED", len(items))
     assert ranked(one) == whole
 
@@ -236,7 +236,7 @@ def test_candidates_lead_to_the_list_of_all_scores(monkeypatch: pytest.MonkeyPat
 def test_a_list_is_filled_though_all_candidates_are_sold_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hybrid_module, "WHOLE", 0)
+    monkeypatch.setattr(hybrid_module, "EXHAUSTIVE", 0)
     monkeypatch.setattr(hybrid_module, "PROPOSED", 5)
     sold = {f"i{n}": Item(f"i{n}", "Sold", available=False) for n in range(0, 400, DIMENSIONS)}
     rules = policy.Rules(per_seller=2)
@@ -252,7 +252,7 @@ def test_lists_made_together_are_those_made_alone(
     monkeypatch: pytest.MonkeyPatch, whole: int
 ) -> None:
     """Of users who know much, little and nothing, with lists of different lengths."""
-    monkeypatch.setattr(hybrid_module, "WHOLE", whole)
+    monkeypatch.setattr(hybrid_module, "EXHAUSTIVE", whole)
     monkeypatch.setattr(hybrid_module, "PROPOSED", 30)
     own = {f"i{n}": Item(f"i{n}", f"Own {n}", seller="own") for n in range(390)}
     rules = policy.Rules(per_seller=3, diversity=0.3, blocked=frozenset({"i391"}))
@@ -277,7 +277,7 @@ def test_lists_made_together_are_those_made_alone(
 def test_a_list_that_no_item_can_fill_is_not_sought_in_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hybrid_module, "WHOLE", 0)
+    monkeypatch.setattr(hybrid_module, "EXHAUSTIVE", 0)
     monkeypatch.setattr(hybrid_module, "PROPOSED", 20)
     own = {f"i{n}": Item(f"i{n}", "Own", seller="own") for n in range(400)}
     hybrid = Hybrid([Content(1e6, {})], policy.Rules(per_seller=2), 8)

@@ -90,7 +90,7 @@ class TestContract:
         found, items = source(name), catalogue()
         scores = score(found, USERS, items)
         for own, rows in zip(
-            scores, found.candidates(found.read(USERS, items), items, 6), strict=True
+            scores, found.candidates(found.features(USERS, items), items, 6), strict=True
         ):
             assert ((rows >= 0) & (rows < len(items))).all()
             if name in PERSONAL and own.any():
