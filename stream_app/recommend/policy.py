@@ -1,5 +1,9 @@
-"""What may be shown, after all scores: known, disliked, blocked, unsafe and sold-out items out;
-variety. What a rule kept out is counted, and named where it would have stood in the list."""
+"""What may be shown, after all scores.
+
+Items that the user knows or disliked, and those that are blocked, unsafe or sold out, are kept out;
+the rest makes a varied list within the caps. What a rule kept out is counted, and the best of it
+named where it would have stood in the list.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,20 +78,31 @@ class Policy:
         scores: NDArray[np.float32],
         items: Catalogue,
     ) -> list[Choice]:
-        """The lists by scores [users, columns]. `rows` [users, columns]: the items', ascending,
-        −1 at the end of a shorter row; equal scores stand in their order."""
-        self._follow(items)
-        owners, known, rules = self._own(users, items)
-        # What a user knows is out for that, whatever else keeps it out.
+        """The users' lists, by scores [users, columns].
+
+        `rows` [users, columns]: the rows of the scored items, ascending, −1 at the end of a shorter
+        one. Of equal scores the first comes first.
+
+        For example, one user is offered A, B and C with scores 0.9, 0.4 and 0.5, for a list of one.
+        The user bought A, and B is sold out: C, at place 2, is the list. Removed are one item as
+        seen and one as unavailable. Withheld is A alone: B is worse than C and would not have stood
+        in the list.
+        """
+        self._update(items)
+        # One entry for each item that is kept from a single user, all [entries].
+        owners, known, rules = self._personal(users, items)
+        # What a user knows is out for that, whatever else keeps it out. counts [users, OUT]
         counts = self._totals - _count(owners, self._out[known], len(users))
         counts += _count(owners, rules, len(users))
-        there = rows >= 0
-        out = self._out[rows] * there
-        most = len(items) + 1
-        offers = (np.where(there, rows, most - 1) + np.arange(len(users))[:, None] * most).ravel()
-        own = owners * most + known
-        places = np.searchsorted(offers, own)
-        offered = np.append(offers, -1)[places] == own
+        there = rows >= 0  # [users, columns]
+        out = self._out[rows] * there  # [users, columns]: the rule that keeps it out, or 0
+        # User and row make one key: as both ascend, an entry's cell is found by bisection.
+        width = len(items) + 1
+        offers = np.where(there, rows, width - 1) + np.arange(len(users))[:, None] * width
+        offers = offers.ravel()  # [users * columns]
+        keys = owners * width + known  # [entries]
+        places = np.searchsorted(offers, keys)  # [entries]: cells of users * columns
+        offered = np.append(offers, -1)[places] == keys  # [entries]
         out.flat[places[offered]] = rules[offered]
         lists = vary(
             scores,
@@ -99,11 +114,11 @@ class Policy:
             groups=self._groups[rows],
             caps=self._most,
         )
-        late = np.nonzero(lists.capped)
+        late = np.nonzero(lists.capped)  # users and columns, each [capped]
         capped = lists.capped[late] + np.int8(CAPS[0] - 1)
         counts += _count(late[0], capped, len(users))
         out[late] = capped
-        # What is worse than the last of a full list would not have stood in it.
+        # What is worse than the last of a full list would not have stood in it. least [users]
         least = np.full(len(users), -np.inf, np.float32)
         if self._count:
             last = lists.places[:, -1]
@@ -113,10 +128,10 @@ class Policy:
         return [
             Choice(
                 [place for place in chosen if place >= 0],
-                {OUT[number]: own[number] for number in range(1, len(OUT)) if own[number]},
+                {OUT[number]: count[number] for number in range(1, len(OUT)) if count[number]},
                 names,
             )
-            for chosen, own, names in zip(
+            for chosen, count, names in zip(
                 lists.places.tolist(), counts.tolist(), withheld, strict=True
             )
         ]
@@ -132,9 +147,9 @@ class Policy:
         number."""
         named: list[dict[str, list[str]]] = [{} for _ in missed]
         for number in np.flatnonzero(np.bincount(missed.ravel())[1:]) + 1:
-            own = missed == number
-            users = np.flatnonzero(own.any(1))
-            left = np.where(own[users], scores[users], -np.inf)
+            kept_out = missed == number  # [users, columns]
+            users = np.flatnonzero(kept_out.any(1))
+            left = np.where(kept_out[users], scores[users], -np.inf)
             for _ in range(WITHHELD):
                 best = left.argmax(1)
                 there = left[np.arange(len(left)), best] > -np.inf
@@ -146,12 +161,12 @@ class Policy:
 
     def open(self, items: Catalogue) -> NDArray[np.int64]:
         """Rows that are kept from nobody."""
-        self._follow(items)
+        self._update(items)
         return np.flatnonzero(self._out == 0)
 
     def longest(self, items: Catalogue) -> int:
         """Items that a list of this catalogue has at most; the caps may leave still fewer."""
-        self._follow(items)
+        self._update(items)
         if self._longest is None:
             rows = self.open(items)
             self._longest = min(self._count, len(rows))
@@ -163,10 +178,10 @@ class Policy:
                     self._longest = min(self._longest, int(room.sum()))
         return self._longest
 
-    def _own(
+    def _personal(
         self, users: Sequence[Interest], items: Catalogue
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int8]]:
-        """What is kept from single users: the user's place, the row and the rule."""
+        """What is kept from single users: the place of the user, the row and the rule of each."""
         owners, rows, rules = [], [], []
         for place, user in enumerate(users):
             disliked = _disliked(user)
@@ -178,8 +193,8 @@ class Policy:
                     rules.append(DISLIKED if item in disliked else SEEN)
         return np.array(owners, np.int64), np.array(rows, np.int64), np.array(rules, np.int8)
 
-    def _follow(self, items: Catalogue) -> None:
-        """Know which rows are kept from everybody; only what was put since is looked at."""
+    def _update(self, items: Catalogue) -> None:
+        """Bring up to the catalogue what is kept from everybody; only for what was put since."""
         if self._version == items.version:
             return
         self._out = resized(self._out, len(items))
