@@ -110,10 +110,15 @@ def judge(windows: Sequence[Window], now: int, rule: SurgeRule) -> list[Surge]:
 
 
 class _Begin(NamedTuple):
+    """The window at which a surge begins, by its place in the counts."""
+
     at: int
     span: int
+    """Length of the span of lowest p-value that ends there."""
     baseline: float
+    """Negative share expected in that span."""
     p_value: float
+    """Combined over all spans."""
 
 
 def _surges(counts: Array, first: int, rule: SurgeRule) -> Iterator[Surge]:
@@ -138,27 +143,39 @@ def _surges(counts: Array, first: int, rule: SurgeRule) -> Iterator[Surge]:
         if end is None:
             return
         if end == begin.at + rule.longest:
-            known[:, :onset] = 0  # the new level is normal: the old one says nothing now
+            known[:, :onset] = 0  # the new level is normal: the old one is no baseline now
         else:
             known[:, onset : end + 1] = 0  # neither evidence nor baseline
         begin = _begin(known, end + rule.cool_down + 1, rule)
 
 
 def _begin(known: Array, start: int, rule: SurgeRule) -> _Begin | None:
-    """The first window from `start` on at which a surge begins."""
+    """The first window from `start` on at which a surge begins.
+
+    `known` [2, windows]: reviews and negatives.
+
+    For example, three windows of 10 reviews each have 1, 1 and 8 negative ones. The last window
+    alone (a span of 1) is compared with the two before it, which weigh 1 and 0.986 by their age,
+    and with the prior of 5 reviews, 15 % of them negative: (0.75 + 1.986) / (5 + 19.86) = 0.110 is
+    its baseline. To see 8 or more of 10 then has the probability 2.5e-5. The last two windows have
+    9 of 20 against a baseline of 0.117: 0.012. Longer spans have no excess and count as 1. The
+    harmonic mean with the weights `stress` is 10.5 / (0.5 / 2.5e-5 + 1.5 / 0.012 + 8.5) = 5.2e-4,
+    below `alpha`: a surge begins at the third window, and the span of 1 shows it best.
+    """
     if start >= known.shape[1]:
         return None
     first = max(start - rule.memory + 1, 0)
     padded = np.zeros((2, known.shape[1] - first + rule.memory - 1))
     padded[:, rule.memory - 1 :] = known[:, first:]
-    seen = sliding_window_view(padded, rule.memory, axis=1)[:, start - first :]
+    # Of each window from `start` on the last `memory`, itself included [2, windows, memory].
+    recent = sliding_window_view(padded, rule.memory, axis=1)[:, start - first :]
     # A window without a negative review cannot begin a surge.
-    rows = np.flatnonzero(known[1, start:])
-    sums = seen[:, rows] @ _weights(rule)
+    rows = np.flatnonzero(known[1, start:])  # [rows]
+    sums = recent[:, rows] @ _weights(rule)  # [2, rows, 2 · spans]
     width = len(rule.spans)
-    reviews, negatives = sums[..., :width]
+    reviews, negatives = sums[..., :width]  # [rows, spans] each: in the span
     prior = np.array([rule.weight, rule.weight * rule.share])
-    base, expected = sums[..., width:] + prior[:, None, None]
+    base, expected = sums[..., width:] + prior[:, None, None]  # [rows, spans] each: before it
     share = expected / base
     # Beta-binomial by its first two moments: a binomial of fewer reviews, for the baseline is
     # itself an estimate.
@@ -169,15 +186,15 @@ def _begin(known: Array, start: int, rule: SurgeRule) -> _Begin | None:
         & (negatives >= rule.negatives)
         & (reviews >= rule.reviews)
         & (negatives * (1 - share) > rule.odds * share * (reviews - negatives))
-    )
-    some = np.flatnonzero(candidate.any(axis=1))
+    )  # [rows, spans]
+    some = np.flatnonzero(candidate.any(axis=1))  # [some]
     if not len(some):
         return None
-    tails = np.ones((len(some), width))
+    tails = np.ones((len(some), width))  # [some, spans]: p-values
     mask = candidate[some]
-    n, x, m, s = (a[some][mask] for a in (reviews, negatives, share, spread))
+    n, x, m, s = (a[some][mask] for a in (reviews, negatives, share, spread))  # [candidates] each
     tails[mask] = np.maximum(betainc(x / s, (n - x) / s + 1, m), 1e-300)
-    combined = sum(rule.stress) / (1 / tails @ np.array(rule.stress))
+    combined = sum(rule.stress) / (1 / tails @ np.array(rule.stress))  # [some]
     hits = np.flatnonzero(combined <= rule.alpha)
     if not len(hits):
         return None

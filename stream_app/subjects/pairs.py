@@ -1,4 +1,4 @@
-"""Which items were taken shortly before an item, and how often: weights by hash of their id."""
+"""Which items users acted on shortly before an item: weights by hash of their id."""
 
 import base64
 import struct

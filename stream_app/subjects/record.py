@@ -79,7 +79,8 @@ class Subject:
     applied: dict[str, int] = field(default_factory=dict)
     """Last applied offset of each source partition."""
     neighbours: dict[int, float] = field(default_factory=dict)
-    """Of an item: those taken before it, see `stream_app.recommend.neighbours`."""
+    """Of an item: weights of the items that users acted on before it, by hash of their id; see
+    `stream_app.recommend.neighbours`."""
 
 
 class Fold(NamedTuple):
@@ -95,10 +96,20 @@ def apply(
     source: str,
     entries: list[Signal],
     windows: Windows,
-    moves: Callable[[int], None] | None = None,
+    on_new_window: Callable[[int], None] | None = None,
 ) -> Fold:
-    """Fold signals of one source partition in, in offset order. `moves` is called with each window
-    that becomes the newest, before the ring moves on to it."""
+    """Fold signals of one source partition in, in offset order.
+
+    A signal at or below the last applied offset, or of an id that was counted, changes nothing.
+    `on_new_window` is called with the index of each window that becomes the newest, before the ring
+    moves on to it.
+
+    For example, with windows of an hour and a half-life of an hour: a purchase of weight 2 in
+    window 1 makes the popularity 2. A review of intensity -0.8 an hour later opens window 2: the
+    popularity fades to 1, there is 1 opinion, and their sum is -0.8. A review of 0.5 arrives an
+    hour late: it counts in window 1, and half in the sums: 1.5 opinions, sum -0.8 + 0.25 = -0.55.
+    The same three again are three repeats.
+    """
     counted = repeated = late = 0
     known = {event for _, event in subject.ids}
     for entry in entries:
@@ -118,23 +129,25 @@ def apply(
                 known.discard(subject.ids.pop(0)[1])
         age = subject.clock - entry.time
         if age < 0:
-            if moves is not None and subject.windows:
+            if on_new_window is not None and subject.windows:
                 newest = windows.index(entry.time)
                 begin = max(windows.index(subject.clock), newest - windows.ring)
                 for index in range(begin + 1, newest + 1):
-                    moves(index)
+                    on_new_window(index)
+            # The sums are as of the newest event: they fade when that moves on.
             faded = 0.5 ** (-age / windows.half_life)
             subject.popularity *= faded
             subject.opinions *= faded
             subject.opinion *= faded
             subject.clock = entry.time
             _evict(subject, windows)
+        # An event older than the newest adds what is left of it by then.
         share = 0.5 ** (max(age, 0.0) / windows.half_life)
         subject.popularity += entry.weight * share
         if entry.intensity is not None:
             subject.opinions += share
             subject.opinion += entry.intensity * share
-        _join(subject, entry)
+        _add_neighbours(subject, entry)
         if not counts:
             continue
         if _add(subject, entry, windows):
@@ -145,6 +158,7 @@ def apply(
 
 
 def _add(subject: Subject, entry: Signal, windows: Windows) -> bool:
+    """Count the entry in its window; False where the ring no longer has that."""
     newest, index = windows.index(subject.clock), windows.index(entry.time)
     if index <= newest - windows.ring:
         return False
@@ -163,7 +177,8 @@ def _add(subject: Subject, entry: Signal, windows: Windows) -> bool:
     return True
 
 
-def _join(subject: Subject, entry: Signal) -> None:
+def _add_neighbours(subject: Subject, entry: Signal) -> None:
+    """Add the weights of the items that came before; the lightest go where there are too many."""
     for item, weight in entry.before:
         # Stored with 32 bits: rounding here keeps memory and disk the same.
         known = subject.neighbours.get(item, 0.0)
@@ -174,6 +189,7 @@ def _join(subject: Subject, entry: Signal) -> None:
 
 
 def _evict(subject: Subject, windows: Windows) -> None:
+    """Drop the windows that the ring no longer has."""
     newest = windows.index(subject.clock)
     for index in [i for i in subject.windows if i <= newest - windows.ring]:
         del subject.windows[index]

@@ -51,8 +51,8 @@ def trend(
     )
 
 
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0
+def _share(part: int, total: int) -> float:
+    return part / total if total else 0.0
 
 
 def _top(subject: Subject) -> list[Topic]:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scipy.special import betainc
 
-from stream_app.alerts.surge import Surge, SurgeRule, Window, judge
+from stream_app.alerts.surge import Surge, SurgeRule, Window, _weights, judge
 
 RULE = SurgeRule()
 RING = 2 * RULE.memory
@@ -26,6 +27,30 @@ def verdict(counts: Sequence[tuple[int, int]], rule: SurgeRule = RULE) -> list[S
 
 CALM = [(20, 2)] * 50
 BAD = (20, 12)
+
+
+def test_the_worked_example_of_a_begin() -> None:
+    """Number by number what the docstring of `_begin` says."""
+    counts = [(10, 1), (10, 1), (10, 8)]
+    seen = np.zeros((2, RULE.memory))
+    seen[:, -3:] = np.array(counts).T
+    spans, baselines = np.split(seen @ _weights(RULE), 2, axis=1)
+    baselines += np.array([[RULE.weight], [RULE.weight * RULE.share]])
+    assert baselines[:, 0] == pytest.approx([5 + 19.86, 0.75 + 1.986], abs=5e-3)
+    share = baselines[1] / baselines[0]
+    assert share[:2] == pytest.approx([0.110, 0.117], abs=5e-4)
+    assert spans[:, 1].tolist() == [20, 9]
+    spread = (spans[0] + baselines[0]) / (1 + baselines[0])
+    n, x = spans / spread
+    tails = betainc(x, n - x + 1, share)
+    assert tails[:2] == pytest.approx([2.5e-5, 0.012], rel=0.03)
+    (surge,) = verdict(counts)
+    assert (surge.begin, surge.reviews, surge.negatives) == (2, 10, 8)
+    assert surge.baseline == pytest.approx(0.110, abs=5e-4)
+    assert sum(RULE.stress) == 10.5
+    assert surge.p_value == pytest.approx(5.2e-4, rel=0.01)
+    assert surge.p_value == pytest.approx(10.5 / (0.5 / tails[0] + 1.5 / tails[1] + 8.5))
+    assert surge.p_value < RULE.alpha
 
 
 def test_calm_is_no_surge() -> None:

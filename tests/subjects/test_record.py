@@ -9,10 +9,40 @@ from hypothesis import strategies as st
 
 from stream_app.messages.identity import hash64
 from stream_app.schemas import Signal
-from stream_app.subjects.record import Subject, Windows, apply, decode, encode, readable
+from stream_app.subjects.record import (
+    Counts,
+    Fold,
+    Subject,
+    Windows,
+    apply,
+    decode,
+    encode,
+    readable,
+)
 from stream_app.subjects.trend import trend
 
 WINDOWS = Windows(seconds=3600, ring=96, lateness=3600, half_life=86400)
+
+
+def test_the_worked_example_of_apply() -> None:
+    """Number by number what the docstring of `apply` says."""
+    hours = Windows(seconds=3600, ring=96, lateness=3600, half_life=3600)
+    subject = Subject()
+    purchase = Signal(0, 1, 3600.0, None, 0, 2.0, [])
+    complaint = Signal(1, 2, 7200.0, -0.8, -1, 0.0, [])
+    late = Signal(2, 3, 3600.0, 0.5, 1, 0.0, [])
+    opened: list[int] = []
+    assert apply(subject, "s/0", [purchase], hours, opened.append) == Fold(1, 0, 0)
+    assert (subject.popularity, opened) == (2.0, [])
+    assert apply(subject, "s/0", [complaint], hours, opened.append) == Fold(1, 0, 0)
+    assert (subject.popularity, subject.opinions, subject.opinion) == (1.0, 1.0, -0.8)
+    assert opened == [2]
+    assert apply(subject, "s/0", [late], hours, opened.append) == Fold(1, 0, 0)
+    assert (subject.opinions, subject.opinion) == pytest.approx((1.5, -0.55))
+    assert subject.windows == {1: Counts(1, 0, 1, 0.5), 2: Counts(1, 1, 0, -0.8)}
+    again = apply(subject, "s/0", [purchase, complaint, late], hours, opened.append)
+    assert again == Fold(0, 3, 0)
+    assert opened == [2]
 
 
 def signal(number: int, time: float, sign: int = -1) -> Signal:
