@@ -27,7 +27,7 @@ class SevereRule:
 def severe(analysis: Analysis, rule: SevereRule) -> Alert | None:
     """The alert of a severe review; its id is the review's, so a repeat is the same alert."""
     text = analysis.text.casefold()
-    words = [word for word, own in zip(rule.words, rule.folded, strict=True) if own in text]
+    words = [word for word, folded in zip(rule.words, rule.folded, strict=True) if folded in text]
     negative = analysis.probabilities.get("negative", 0.0)
     sure = negative >= rule.probability and analysis.intensity <= rule.intensity
     # A safety word in a text that reads as praise ("no fire hazard, great") is no alarm.

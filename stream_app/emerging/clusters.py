@@ -62,7 +62,7 @@ class Emerging(NamedTuple):
     """A topic that texts agree on."""
 
     size: int
-    """Texts ever taken in."""
+    """Texts ever added."""
     weight: float
     """The same, each halved with every half-life up to the newest event."""
     coherence: float
@@ -122,7 +122,7 @@ class Discovery:
         return len(self._state.clusters)
 
     def add(self, text: str, embedding: Floats, time: float, *, known: bool = False) -> None:
-        """Take in a masked text, its embedding [dimensions] and event time.
+        """Add a masked text, its embedding [dimensions] and event time.
 
         `known`: it has a topic already and only tells which words are common.
         """
@@ -138,8 +138,8 @@ class Discovery:
         norm = float(np.linalg.norm(vector))
         if known or not norm:
             return
-        own = _Cluster(1, weight, terms, [text[:EXAMPLE_LENGTH]], time, time)
-        self._place(own, vector * np.float32(weight / norm))
+        single = _Cluster(1, weight, terms, [text[:EXAMPLE_LENGTH]], time, time)
+        self._place(single, vector * np.float32(weight / norm))
 
     def emerging(self, known: Floats | None = None) -> list[Emerging]:
         """Topics of enough recent texts that are alike and share a word, heaviest first.
@@ -150,39 +150,39 @@ class Discovery:
         found = []
         weights = [cluster.weight for cluster in state.clusters]
         for rows in link(self._means(), weights, rule.link):
-            whole = _Cluster(0, 0.0, {}, [], math.inf, -math.inf)
+            topic = _Cluster(0, 0.0, {}, [], math.inf, -math.inf)
             total = self._sums[rows].sum(axis=0)
             length = float(np.linalg.norm(total))
             # The examples come from the parts nearest to the centre.
             parts = self._sums[rows] @ total / np.linalg.norm(self._sums[rows], axis=1)
             for i in np.argsort(-parts, kind="stable"):
-                whole.absorb(state.clusters[rows[i]])
+                topic.absorb(state.clusters[rows[i]])
             unit = self._unit(state.clock)
-            weight = whole.weight / unit
-            coherence = length / whole.weight
+            weight = topic.weight / unit
+            coherence = length / topic.weight
             name = state.background.telling(
-                whole.terms, whole.weight, unit, share=rule.share, sure=rule.sureness
+                topic.terms, topic.weight, unit, share=rule.share, sure=rule.sureness
             )
             if (
                 name
-                and whole.size >= rule.reviews
+                and topic.size >= rule.reviews
                 and weight >= rule.reviews / 2
                 and coherence >= rule.coherence
                 and (known is None or not (known @ (total / length) >= rule.near).any())
             ):
                 found.append(
                     Emerging(
-                        whole.size,
+                        topic.size,
                         weight,
                         coherence,
                         name,
-                        whole.examples,
-                        whole.first,
-                        whole.last,
+                        topic.examples,
+                        topic.first,
+                        topic.last,
                         total / length,
                     )
                 )
-        return sorted(found, key=lambda topic: (-topic.weight, topic.words))
+        return sorted(found, key=lambda one: (-one.weight, one.words))
 
     def encode(self) -> bytes:
         """The state as MessagePack, without the rule."""
@@ -230,19 +230,20 @@ class Discovery:
             self._state.clusters = [clusters[i] for i in rows]
             self._sums = self._sums[rows]
 
-    def _place(self, own: _Cluster, vector: Floats) -> None:
+    def _place(self, single: _Cluster, vector: Floats) -> None:
+        """Join a cluster of one text to the nearest, or keep it as a new one."""
         if len(self):
             near = self._sums @ vector
             near /= np.linalg.norm(self._sums, axis=1) * np.linalg.norm(vector)
             row = int(near.argmax())
             if near[row] >= self.rule.join:
-                self._join(row, own, vector)
+                self._join(row, single, vector)
                 return
         if len(self) >= self.rule.clusters:
             self._forget()
         if len(self) >= self.rule.clusters:
             self._make_room()
-        self._state.clusters.append(own)
+        self._state.clusters.append(single)
         self._sums = np.concatenate([self._sums, vector[None, :]])
 
     def _join(self, row: int, other: _Cluster, vector: Floats) -> None:

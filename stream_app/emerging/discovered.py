@@ -28,11 +28,11 @@ log = logging.getLogger(__name__)
 SUBJECT = "emerging"
 MOST = 10
 """Topics in a trend: each has three example texts."""
-TAKEN = 100
-"""Texts taken in at a reading, a tenth of a millisecond each: of a fast stream a sample, as newer
-ones take the places of those that wait."""
+BATCH = 100
+"""Texts added at a clustering, a tenth of a millisecond each: of a fast stream a sample, as newer
+ones replace those that wait."""
 KNOWN = 2 * len(SLOT_KEYS)
-"""Ids of texts taken in that are remembered."""
+"""Ids of added texts that are remembered."""
 
 
 class Discovered:
@@ -46,7 +46,7 @@ class Discovered:
         seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`seconds` between two clusterings, by `clock`; in between the last topics are told."""
+        """`seconds` between two clusterings, by `clock`; in between the topics stay the same."""
         self.seconds = seconds
         self._live = live
         self._clock = clock
@@ -54,12 +54,13 @@ class Discovered:
         self._discovery = Discovery(len(self._nowhere), rule)
         self._lock = threading.Lock()
         self._waiting: dict[bytes, bytes] = {}
-        """Not yet taken in, by slot."""
+        """Not yet added, by slot."""
         self._known: dict[int, None] = {}
         """Hashes of ids, oldest first."""
         self._last = -float("inf")
         self._topics: Sequence[Emerging] = ()
-        self._read = False
+        self._requested = False
+        """Whether the topics were asked for since `overdue` was last true."""
 
     def put(self, slot: bytes | None, value: bytes | None) -> None:
         """Keep a message of `unmatched`, from any thread; the last of its slot waits."""
@@ -67,18 +68,18 @@ class Discovered:
             with self._lock:
                 self._waiting[slot] = value
 
-    def read(self) -> Sequence[Emerging]:
+    def topics(self) -> Sequence[Emerging]:
         """The topics, heaviest first. To be called from one thread."""
         with self._lock:
-            self._read = True
+            self._requested = True
             if not self._waiting or self._clock() < self._last + self.seconds:
                 return self._topics
             # Those that wait longest.
-            taken = [self._waiting.pop(slot) for slot in list(self._waiting)[:TAKEN]]
+            values = [self._waiting.pop(slot) for slot in list(self._waiting)[:BATCH]]
         self._last = self._clock()
-        texts = self._readable(taken)
+        texts = self._readable(values)
         for text in sorted(texts, key=lambda text: (text.entry.time, text.entry.id)):
-            self._take(text)
+            self._add(text)
         found = self._discovery.emerging(self._live.current.topics.vectors)
         self._topics = [
             Emerging(t.words, t.size, t.weight, t.examples, t.first, t.last) for t in found[:MOST]
@@ -86,13 +87,14 @@ class Discovered:
         return self._topics
 
     def overdue(self) -> bool:
-        """Whether texts wait that somebody wants to hear of: true once after each reading.
+        """Whether texts wait that the next call of `topics` would add: true once after each call.
 
-        A worker that no longer watches the subject is not read, and so does not ask for ever.
+        A worker that no longer watches the subject calls `topics` no more, and so is not overdue
+        for ever.
         """
         with self._lock:
-            overdue = self._read and bool(self._waiting)
-            self._read = self._read and not overdue
+            overdue = self._requested and bool(self._waiting)
+            self._requested = self._requested and not overdue
             return overdue
 
     def _readable(self, values: Sequence[bytes]) -> list["_Text"]:
@@ -114,7 +116,7 @@ class Discovered:
             log.warning("%d texts that fit no topic are passed over: %s", len(reasons), reasons[-1])
         return texts
 
-    def _take(self, text: "_Text") -> None:
+    def _add(self, text: "_Text") -> None:
         entry, vector = text
         key = hash64(entry.id)
         if key in self._known:

@@ -27,7 +27,9 @@ STAGE = "analyse"
 SIGN: dict[str, Literal[-1, 0, 1]] = {"negative": -1, "neutral": 0, "positive": 1}
 
 
-class _Read(NamedTuple):
+class _Prepared(NamedTuple):
+    """A valid review, its event time, and its text made ready for the model."""
+
     message: Message
     review: Review
     time: float
@@ -35,7 +37,7 @@ class _Read(NamedTuple):
 
 
 class Analyse:
-    """What one review says: sentiment, intensity, topics, embedding. Keeps no state."""
+    """Sentiment, intensity, topics and embedding of each review. Keeps no state."""
 
     def __init__(
         self,
@@ -57,18 +59,18 @@ class Analyse:
 
     def __call__(self, messages: Sequence[Message], read: Read) -> Result:
         records: list[Record] = []
-        readable: list[_Read] = []
+        valid: list[_Prepared] = []
         for message in messages:
             try:
-                readable.append(self._read(message))
+                valid.append(self._validate(message))
             except Invalid as error:
                 records.append(dead(message, error, STAGE))
         inference, scorer = self._live.current
-        outputs = inference.infer([entry.prepared.text for entry in readable])
+        outputs = inference.infer([entry.prepared.text for entry in valid])
         metrics.inferred(outputs.cached, outputs.tokens, outputs.padding)
         topics = scorer.topics(outputs.embedding)
         signals = Collector()
-        for row, entry in enumerate(readable):
+        for row, entry in enumerate(valid):
             if row in outputs.errors:
                 failed = Invalid(
                     f"the model failed on this text: {type(outputs.errors[row]).__name__}"
@@ -90,15 +92,15 @@ class Analyse:
             alert = severe(analysis, self._severe)
             if alert is not None:
                 records.append(alert_record(alert, headers))
-            told = unmatched(analysis)
-            if told is not None:
-                slot, value = told
+            sample = unmatched(analysis)
+            if sample is not None:
+                slot, value = sample
                 records.append(Record("unmatched", slot, schemas.encode(value), headers))
             self._signal(signals, entry.message, analysis)
         records.extend(signals.records())
         return Result(records, [])
 
-    def _read(self, message: Message) -> _Read:
+    def _validate(self, message: Message) -> _Prepared:
         review = schemas.decode(message.value, Review)
         if len(review.text) > self._max_text:
             raise Invalid(f"text of {len(review.text)} characters, at most {self._max_text}")
@@ -108,11 +110,11 @@ class Analyse:
         prepared = prepare(review.text, self._masker)
         if not prepared.text:
             raise Invalid("the text is empty after cleaning")
-        return _Read(message, review, time, prepared)
+        return _Prepared(message, review, time, prepared)
 
     def _analysis(
         self,
-        entry: _Read,
+        entry: _Prepared,
         probabilities: np.ndarray,
         intensity: float,
         embedding: np.ndarray,

@@ -26,19 +26,19 @@ class CatalogueProcessor:
 
     def __call__(self, messages: Sequence[Message], read: Read) -> Result:
         records: list[Record] = []
-        readable: list[tuple[Message, Item]] = []
+        valid: list[tuple[Message, Item]] = []
         for message in messages:
             try:
                 if message.value is None and message.key:
                     records.append(Record("item-vectors", _item_id(message.key).encode(), None))
                     continue
-                readable.append((message, self._read(message)))
+                valid.append((message, self._validate(message)))
             except Invalid as error:
                 records.append(dead(message, error, STAGE))
         inference = self._live.current.inference
-        outputs = inference.infer([item_text(item) for _, item in readable])
+        outputs = inference.infer([item_text(item) for _, item in valid])
         metrics.inferred(outputs.cached, outputs.tokens, outputs.padding)
-        for row, (message, item) in enumerate(readable):
+        for row, (message, item) in enumerate(valid):
             if row in outputs.errors:
                 failed = Invalid(f"the model failed on it: {type(outputs.errors[row]).__name__}")
                 records.append(dead(message, failed, STAGE))
@@ -50,7 +50,7 @@ class CatalogueProcessor:
             )
         return Result(records, [])
 
-    def _read(self, message: Message) -> Item:
+    def _validate(self, message: Message) -> Item:
         item = schemas.decode(message.value, Item)
         if message.key != item.item_id.encode():
             raise Invalid("the message key is not the item_id")

@@ -120,7 +120,7 @@ class Interests:
         users[analysis.user_id] = user.caused(cause, message)
         event = hash64(analysis.id)
         before = steps(user.interest.events, event)
-        # `analyse` has told the item's subject of the review; what preceded it is known here.
+        # The item's subject has the review itself from `analyse`; what preceded it is known here.
         if analysis.item_id is not None and before:
             signals.add(
                 f"item:{analysis.item_id}",

@@ -68,7 +68,7 @@ class Watch:
             self._announce(name, entry, self._windows.index(entry.subject.clock))
             records.extend(map(alert_record, entry.alerts))
             open_surge = next((evidence(s) for s in entry.surges if s.end is None), None)
-            emerging = self._discovered.read() if name == SUBJECT else ()
+            emerging = self._discovered.topics() if name == SUBJECT else ()
             value = trend(name, entry.subject, self._windows, open_surge, emerging)
             records.append(Record("trends", name.encode(), schemas.encode(value)))
             states.append(State(entry.partition, name.encode(), encode(entry.subject)))
@@ -105,7 +105,7 @@ class Watch:
         entry = self._touch(message.partition, pack.subject, touched, read)
         if entry is None:
             if not pack.entries:
-                return  # asked for again, and nothing is known of it
+                return  # a request to send it again, and nothing is known of it
             entry = touched[pack.subject] = _Touched(message.partition, Subject(), [])
         fold = apply(
             entry.subject,
@@ -120,7 +120,7 @@ class Watch:
     def _touch(
         self, partition: int, name: str, touched: dict[str, _Touched], read: Read
     ) -> _Touched | None:
-        """A subject of the batch, read if it is new to it; None if it is new altogether."""
+        """A subject, from the batch or else from the table; None where it is in neither."""
         entry = touched.get(name)
         if entry is None and (data := read(partition, name.encode())) is not None:
             subject = decode(data)

@@ -1,4 +1,4 @@
-"""The items with their embeddings, held whole by every worker."""
+"""The items with their embeddings; every worker holds all of them."""
 
 from collections import deque
 from typing import NamedTuple, TypeVar
@@ -64,7 +64,7 @@ class Catalogue:
     def changed(self, version: int) -> NDArray[np.int64]:
         """Rows that have got another item or vector since a version. Only the last row is lost."""
         if version == self.version:
-            return np.zeros(0, np.int64)  # asked once a user: it must not cost a look at all
+            return np.zeros(0, np.int64)  # asked for every user: it must cost nothing
         return np.flatnonzero(self._changed[: len(self.items)] > version)
 
     def put_since(self, version: int) -> NDArray[np.int64]:

@@ -118,7 +118,7 @@ class Analysis(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Reason(Struct, frozen=True, gc=False):
-    """Why an item is recommended, in words, by the source that says so."""
+    """Why an item is recommended, in words, and the source that the reason is from."""
 
     source: str
     en: str
@@ -210,7 +210,7 @@ class Emerging(Struct, frozen=True, gc=False):
     words: list[str]
     """Its name: the words that tell its texts from all others, most telling first."""
     size: int
-    """Texts taken in."""
+    """Texts that joined it."""
     weight: float
     """The same, each halved with every half-life up to the newest text."""
     examples: list[str]
@@ -256,12 +256,12 @@ class Trend(Struct, frozen=True, gc=False, omit_defaults=True):
     opinion: float = 0.0
     """Their mean intensity, weighted so."""
     neighbours: str = ""
-    """Of an item, for machines: the items that people took shortly before it, as base64 of pairs
+    """Of an item, for machines: the items that users acted on shortly before it, as base64 of pairs
     of their id's hash (little-endian uint64) and a weight (float32)."""
 
 
 class ItemVector(Struct, frozen=True, gc=False, omit_defaults=True):
-    """An item with its embedding, read whole by every worker."""
+    """An item with its embedding; every worker reads all of them."""
 
     item: Item
     vector: str
@@ -310,8 +310,8 @@ class Signal(Struct, frozen=True, gc=False, array_like=True):
     """Popularity that it adds."""
     topics: list[str]
     before: list[tuple[int, float]] = field(default_factory=list)
-    """Of an item: others that the same user took shortly before, by hash, and the weight of each
-    pair."""
+    """Of an item: others that the same user acted on shortly before, by hash, and the weight of
+    each pair."""
 
 
 class Signals(Struct, frozen=True, gc=False):
@@ -321,4 +321,4 @@ class Signals(Struct, frozen=True, gc=False):
     source: str
     """`topic/partition`."""
     entries: list[Signal]
-    """None: nothing happened, but the trend shall be told again."""
+    """None: nothing happened, but the trend shall be sent again."""

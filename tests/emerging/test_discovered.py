@@ -9,7 +9,7 @@ import numpy as np
 
 from stream_app import schemas
 from stream_app.emerging.clusters import Rule
-from stream_app.emerging.discovered import KNOWN, TAKEN, Discovered
+from stream_app.emerging.discovered import BATCH, KNOWN, Discovered
 from stream_app.emerging.unmatched import COMMON_SLOTS, SLOT_KEYS, SLOTS, unmatched
 from stream_app.messages.vectors import pack
 from stream_app.schemas import Analysis, Emerging, Topic, Unmatched
@@ -71,7 +71,7 @@ def settled(discovered: Discovered, clock: Clock) -> Sequence[Emerging]:
     """The topics when nothing waits any more."""
     while True:
         clock.now += discovered.seconds
-        found = discovered.read()
+        found = discovered.topics()
         if not discovered.overdue():
             return found
 
@@ -84,8 +84,8 @@ def test_a_topic_is_found_told_and_found_again_after_a_restart() -> None:
         running.put(slot, value)
         if place % 50 == 49:
             clock.now += running.seconds
-            running.read()
-    (topic,) = running.read()
+            running.topics()
+    (topic,) = running.topics()
     assert topic.words[0] == "points" and 30 <= topic.size <= 34
     assert all("points" in text for text in topic.examples)
     assert topic.first == 1e9 and topic.last >= 1e9 + 60 * 290
@@ -114,10 +114,10 @@ def test_between_clusterings_the_last_topics_are_told() -> None:
     discovered = Discovered(LIVE, clock=clock)
     sent = messages()
     discovered.put(*sent[0])
-    assert list(discovered.read()) == []
+    assert list(discovered.topics()) == []
     for slot, value in sent:
         discovered.put(slot, value)
-    assert list(discovered.read()) == []
+    assert list(discovered.topics()) == []
     assert discovered.overdue() and not discovered.overdue()
     assert len(settled(discovered, clock)) == 1
     assert not discovered.overdue()
@@ -130,8 +130,8 @@ def test_a_reading_of_a_fast_stream_costs_no_more() -> None:
         discovered.put(slot, value)
     waiting = len(discovered._waiting)
     clock.now += discovered.seconds
-    discovered.read()
-    assert waiting - len(discovered._waiting) == TAKEN < waiting / 2
+    discovered.topics()
+    assert waiting - len(discovered._waiting) == BATCH < waiting / 2
 
 
 def test_a_worker_that_is_not_asked_never_reminds() -> None:
@@ -149,7 +149,7 @@ def test_memory_is_bounded_by_the_slots() -> None:
         discovered.put(str(number % (2 * len(SLOT_KEYS))).encode(), value)
         if number % 100 == 0:
             clock.now += discovered.seconds
-            discovered.read()
+            discovered.topics()
         assert len(discovered._waiting) <= len(SLOT_KEYS) and len(discovered._known) <= KNOWN
     assert len(discovered._discovery) <= 8
 
@@ -160,7 +160,7 @@ def test_what_cannot_be_compared_is_passed_over() -> None:
     discovered.put(b"1", schemas.encode(other))
     discovered.put(b"2", None)
     discovered.put(None, b"")
-    assert list(discovered.read()) == [] and len(discovered._discovery) == 0
+    assert list(discovered.topics()) == [] and len(discovered._discovery) == 0
 
 
 def test_slots() -> None:
