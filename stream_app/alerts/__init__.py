@@ -1,1 +1,1 @@
-"""What a person should hear of: severe reviews, surges of negative ones, trends, what emerges."""
+"""Alerts: severe reviews, and surges of negative ones."""

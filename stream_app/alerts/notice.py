@@ -1,4 +1,4 @@
-"""When a surge is news: the difference between what was known and what is known now."""
+"""Alerts of surges: the difference between two judgements of a subject, before and now."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ OVER: AlertKind = "surge_over"
 
 
 def evidence(surge: Surge) -> Evidence:
-    """What a surge rests on."""
+    """The counts that a surge rests on, as they stand in its alert."""
     return Evidence(
         reviews=surge.reviews,
         negatives=surge.negatives,
@@ -75,6 +75,7 @@ def over(name: str, surge: Surge, begin: int, end: int, windows: Windows, reason
 
 
 def _same(one: Surge, other: Surge) -> bool:
-    """Two judgements of one surge overlap, though late reviews may have moved its begin."""
+    """Whether two judgements are of one surge: they overlap, though late reviews may have moved its
+    begin."""
     ends = [float("inf") if s.end is None else s.end for s in (one, other)]
     return one.begin <= ends[1] and other.begin <= ends[0]

@@ -18,7 +18,7 @@ class SevereRule:
     intensity: float
     words: Sequence[str] = ()
     folded: Sequence[str] = field(init=False)
-    """`words` as they are compared."""
+    """`words` with their case folded, as texts are compared with them."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "folded", [word.casefold() for word in self.words])

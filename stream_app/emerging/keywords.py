@@ -1,4 +1,4 @@
-"""The words that tell a cluster of texts from all texts, by their log-odds.
+"""The words that distinguish a cluster of texts from all texts, by their log-odds.
 
 Monroe et al., "Fightin' Words", Political Analysis 2008, with all texts as the prior. Counts may
 be weights that grow with time: `unit` is what one text of the present weighs.
@@ -13,7 +13,7 @@ WORDS = 5
 
 @dataclass(slots=True)
 class Background:
-    """How common words are, of at most so many of the heaviest."""
+    """How common words are; only so many of the heaviest are kept."""
 
     total: float = 0.0
     """Weight of all texts."""

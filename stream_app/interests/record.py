@@ -35,8 +35,8 @@ class Event(NamedTuple):
 
     time: float
     order: int
-    """Low 32 bits of the offset at its source: among events of one second, as clocks of shops
-    tell them, what came first in a partition stands first."""
+    """Low 32 bits of the offset at its source. Many shops give times in whole seconds: of events of
+    one second, the one that came first in its partition stands first."""
     id: int
     item: int
     """Hash of the item's id."""
@@ -61,16 +61,17 @@ class Interest:
     clock: float = 0.0
     events: list[Event] = field(default_factory=list)
     reviews: list[tuple[int, int]] = field(default_factory=list)
-    """Whole second and hash of the newest reviews: a repeated id changes nothing."""
+    """Of the newest reviews the time in whole seconds and the hash of the id: a repeated id changes
+    nothing."""
     seen: dict[int, int] = field(default_factory=dict)
-    """Items that the user knows, with the newest whole second."""
+    """Items that the user has seen, with the time of the newest event in whole seconds."""
     tastes: dict[str, tuple[float, float]] = field(default_factory=dict)
     applied: dict[str, int] = field(default_factory=dict)
     """Last applied offset of each source partition."""
 
 
 def empty(dimensions: int) -> Interest:
-    """The record of a user nothing is known of."""
+    """The record of a user without events."""
     return Interest(np.zeros(dimensions, np.float32))
 
 

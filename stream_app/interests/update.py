@@ -1,4 +1,4 @@
-"""Folding one event into a user's record."""
+"""Applying one event to a user's record."""
 
 from bisect import insort
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How much each kind of event counts, for how long, and which make an item known."""
+    """How much each kind of event counts, for how long, and after which an item counts as seen."""
 
     weights: Mapping[str, float]
     half_life: float
@@ -30,8 +30,8 @@ def opinion(intensity: float, stars: float | None) -> float:
 
 
 def apply_analysis(interest: Interest, analysis: Analysis, rules: Rules) -> bool:
-    """Fold a review in. False: it was applied before, or its id was. Raises Invalid, and changes
-    nothing then."""
+    """Apply a review. Returns False, and changes no sum, where its offset or its id was applied
+    before. Raises Invalid where its vector is not one of this record; nothing is changed then."""
     vector = unpack(analysis.vector, len(interest.vector))
     source = f"{analysis.source.topic}/{analysis.source.partition}"
     if not _advance(interest, source, analysis.source.offset):
@@ -63,7 +63,8 @@ def apply_analysis(interest: Interest, analysis: Analysis, rules: Rules) -> bool
 def apply_behaviour(
     interest: Interest, behaviour: Behaviour, source: str, offset: int, time: float, rules: Rules
 ) -> bool:
-    """Fold a behaviour in. False: it was applied before, or its id was."""
+    """Apply a behaviour. Returns False, and changes no sum, where its offset or its id was applied
+    before. `time` is its event time, `source` and `offset` are where its message stands."""
     if not _advance(interest, source, offset):
         return False
     event = hash64(behaviour.event_id or f"{source}/{offset}")
@@ -77,6 +78,7 @@ def apply_behaviour(
 
 
 def _advance(interest: Interest, source: str, offset: int) -> bool:
+    """Note the offset as applied; False where it, or a later one of its source, was before."""
     if offset <= interest.applied.get(source, -1):
         return False
     interest.applied[source] = offset
@@ -84,7 +86,11 @@ def _advance(interest: Interest, source: str, offset: int) -> bool:
 
 
 def _decay(interest: Interest, time: float, rules: Rules) -> float:
-    """Move the clock on to `time` if it is newer; the weight of an event at `time`."""
+    """Bring the record's sums to `time` where that is newer than its clock.
+
+    Returns what an event of that time counts in sums that are decayed to the clock: 1 if it is the
+    newest, a half if it is a half-life older than the newest.
+    """
     if time <= interest.clock:
         return float(0.5 ** ((interest.clock - time) / rules.half_life))
     if interest.clock:
@@ -104,7 +110,10 @@ def _remember(
     topic: int,
     rules: Rules,
 ) -> None:
-    """`place`: the event's time, offset and id."""
+    """Put an event into the ring, and its item among those seen; the oldest leave both.
+
+    `place` is the event's time, offset and id; `topic` the hash of what a review is about, or 0.
+    """
     time, offset, event = place
     item = hash64(item_id)
     # The ring stores 32-bit weights: rounding here keeps memory and disk the same.

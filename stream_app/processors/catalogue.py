@@ -67,6 +67,6 @@ def _item_id(key: bytes) -> str:
 
 
 def item_text(item: Item) -> str:
-    """What of an item is embedded."""
+    """The text of an item that is embedded."""
     parts = (item.title, item.category, " ".join(item.tags), item.description)
     return clean(". ".join(part for part in parts if part))

@@ -35,11 +35,11 @@ class _User:
     partition: int
     interest: Interest
     cause: Event = field(init=False)
-    """The newest event applied; what it came with travels on."""
+    """The newest event applied. The headers of its message travel on with the output."""
     headers: Headers = field(init=False)
 
     def caused(self, cause: Event, message: Message) -> Self:
-        """With this event applied."""
+        """The user, after this event was applied."""
         self.cause, self.headers = cause, carried(message.headers)
         return self
 

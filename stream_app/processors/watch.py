@@ -20,7 +20,7 @@ from stream_app.telemetry import metrics
 
 STAGE = "watch"
 JUDGED = 1024
-"""Judgements remembered: a subject's closed windows seldom change from one batch to the next."""
+"""Judgements cached: a subject's closed windows seldom change from one batch to the next."""
 
 
 @dataclass(slots=True)
@@ -33,8 +33,8 @@ class _Touched:
 
 
 class Watch:
-    """Counts by event time and judges closed windows, each time that one closes: what is announced
-    does not depend on where a batch ends.
+    """Counts by event time, and judges the closed windows each time that one closes, so that the
+    alerts do not depend on where a batch ends.
 
     A redelivered signal changes nothing and sends trend and state again. Not the alerts: what
     stands in the state has been sent, for outputs are delivered first. They could not be repeated
@@ -87,7 +87,7 @@ class Watch:
         return self._judge(tuple(closed), now)
 
     def _announce(self, name: str, entry: _Touched, newest: int) -> None:
-        """What is news with the ring that ends with the window `newest`."""
+        """Judge the ring that ends with the window `newest`; its alerts are what changed."""
         after = self._surges(entry.subject, newest)
         oldest = newest - self._windows.ring // 2
         entry.alerts += notices(name, entry.surges, after, self._windows, oldest)

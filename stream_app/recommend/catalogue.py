@@ -15,13 +15,13 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 def resized(array: NDArray[Number], rows: int) -> NDArray[Number]:
-    """The array with rows cut off or blank ones added."""
+    """The array cut to so many rows, or filled up with rows of zeros."""
     blank = np.zeros((max(rows - len(array), 0), *array.shape[1:]), array.dtype)
     return np.concatenate([array[:rows], blank])
 
 
 def roomy(rows: int) -> int:
-    """Rows to make place for where so many are needed: a fifth at most stands empty."""
+    """Rows to allocate where so many are needed; at most a fifth of them is spare."""
     return rows + rows // 4 + 1
 
 
@@ -62,13 +62,13 @@ class Catalogue:
         return self._hashes[: len(self.items)]
 
     def changed(self, version: int) -> NDArray[np.int64]:
-        """Rows that have got another item or vector since a version. Only the last row is lost."""
+        """Rows that hold another item or vector than at a version; not those that are no longer there."""
         if version == self.version:
             return np.zeros(0, np.int64)  # asked for every user: it must cost nothing
         return np.flatnonzero(self._changed[: len(self.items)] > version)
 
     def put_since(self, version: int) -> NDArray[np.int64]:
-        """Rows of which anything may have changed since a version."""
+        """Rows of which anything may have changed since a version, also only a title or a price."""
         return np.flatnonzero(self._put[: len(self.items)] > version)
 
     def row(self, item: int) -> int | None:

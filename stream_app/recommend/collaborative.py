@@ -1,4 +1,4 @@
-"""Items that people of the same taste like: factors learnt from a log, the user folded in.
+"""Items that people of the same taste like: item factors from a log, the user's computed from them.
 
 Items have the factors of an implicit-feedback matrix factorisation (Hu, Koren and Volinsky, ICDM
 2008), written by `stream-app recommend train`. A user's is the closed-form solution for the items
@@ -19,13 +19,13 @@ from stream_app.recommend.table import Table
 from stream_app.schemas import Reason
 
 FADE = 0.8
-"""What each liked event back takes from the confidence of the one before it in time."""
+"""What is left of the confidence of a liked item with each newer one."""
 MIN_SHARE = 0.05
-"""Of the score 1, under which what one event adds is no reason."""
+"""Least that one liked item must add to a score to be its reason."""
 
 
 class _Folded(NamedTuple):
-    """A user folded in."""
+    """A user's factor, and what each liked item adds to it."""
 
     factor: NDArray[np.float32]
     """[factors]"""

@@ -28,13 +28,15 @@ _OTHER = ("that you responded to", "你有过互动的")
 under other weights than those of now."""
 
 LATEST = 5
-"""Liked, and likewise disliked, items of the newest events that an item is held against."""
+"""How many of the items liked last, and of those disliked last, an item is compared with."""
 
 
 class Content(Source):
-    """Mean of two likenesses: p / (HALF + |p|) of the product p of the user's interest and the
-    item's embedding, and the cosine of the nearest of the items liked last, less what one disliked
-    last is nearer than it.
+    """The mean of two likenesses, to the whole interest and to single items.
+
+    The first is p / (HALF + |p|), where p is the product of the user's interest and the item's
+    embedding. The second is the cosine of the nearest of the items liked last; where one of those
+    disliked last is nearer still, it is lowered by the difference.
 
     A product, not a cosine: one more word of praise then raises what is like it, however much the
     user has praised before.

@@ -75,13 +75,13 @@ class Hybrid:
         return [ranked for part in parts for ranked in make(part, items)]
 
     def _of_all(self, users: Sequence[Interest], items: Catalogue) -> list[Ranked]:
-        """The lists where every item is scored."""
+        """The lists where every item of the catalogue is scored."""
         features = self._features(users, items)
         rows = np.broadcast_to(np.arange(len(items)), (len(users), len(items)))
         return self._lists(users, features, rows, self._score(features, items), items)
 
     def _of_some(self, users: Sequence[Interest], items: Catalogue) -> list[Ranked]:
-        """The lists out of what some source proposes."""
+        """The lists out of what some source proposes, where the catalogue is large."""
         features = self._features(users, items)
         proposed = [
             source.candidates(known, items, PROPOSED)
@@ -126,7 +126,7 @@ class Hybrid:
     def _score(
         self, features: Sequence[Features], items: Catalogue, rows: Rows = ALL
     ) -> NDArray[np.float32]:
-        """[sources, users, rows]"""
+        """The scores [sources, users, rows] by features of the users."""
         return np.stack([
             source.score(known, items, rows)
             for source, known in zip(self.sources, features, strict=True)
@@ -173,7 +173,8 @@ class Hybrid:
         scores: NDArray[np.float32],
         items: Catalogue,
     ) -> list[list[Recommendation]]:
-        """`rows` [users, list], −1 where a list is shorter; `scores` [sources, users, list]."""
+        """The chosen items with their parts and reasons. `rows` [users, list], −1 where a list is
+        shorter; `scores` [sources, users, list]."""
         reasons = [
             source.reasons(known, rows, items)
             for source, known in zip(self.sources, features, strict=True)

@@ -1,4 +1,4 @@
-"""What a user likes among the items of the catalogue, read from the record."""
+"""Which items of the catalogue a user likes and dislikes, by the record."""
 
 from typing import NamedTuple
 
@@ -9,30 +9,34 @@ from stream_app.interests.record import Event, Interest
 from stream_app.recommend.catalogue import Catalogue
 
 HALF = 5.0
-"""Product of interest and item that scores a half: five full words of praise for its like."""
+"""Product of interest and item that scores a half: as after five entirely positive reviews of items
+just like it."""
 
 
 class Likes(NamedTuple):
-    """What of a record the catalogue knows."""
+    """A user's events with items of the catalogue, and what follows from them."""
 
     events: list[Event]
     """Newest first."""
     rows: list[int]
-    """The events' items."""
+    """The rows of the events' items."""
     weights: NDArray[np.float32]
     """The events' signed weights, decayed to the newest event."""
     written: NDArray[np.float32]
-    """The record's vector [dimensions]."""
+    """The record's vector [dimensions]: what the user wrote."""
     interest: NDArray[np.float32]
-    """That plus those of the items, each with its weight [dimensions]."""
+    """`written` plus the vector of each event's item times the event's weight [dimensions]."""
     liked: list[int]
     disliked: list[int]
-    """Rows by the newest event for each, newest first."""
+    """Rows of the items whose newest event with a value is for or against them, newest first."""
 
 
 def likes(user: Interest, items: Catalogue, half_life: float) -> Likes:
-    """`half_life` in seconds. Vectors of items are looked up now, not stored, so that the record
-    does not depend on when an item came into the catalogue."""
+    """The likes of a user; `half_life` in seconds.
+
+    The vectors of items are those of the catalogue now. They are not part of the record, so that it
+    does not depend on when an item came into the catalogue.
+    """
     events: list[Event] = []
     rows: list[int] = []
     newest: dict[int, float] = {}
@@ -54,5 +58,5 @@ def likes(user: Interest, items: Catalogue, half_life: float) -> Likes:
 
 
 def calm(product: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The product of interest and item as a score in −1…1."""
+    """The product of interest and item as a score in −1…1: p / (HALF + |p|)."""
     return (product / (HALF + np.abs(product))).astype(np.float32)

@@ -1,4 +1,4 @@
-"""How a subject does, read off its record."""
+"""The published trend of a subject, computed from its record."""
 
 from collections import Counter
 from collections.abc import Sequence
