@@ -62,7 +62,7 @@ class Catalogue:
         return self._hashes[: len(self.items)]
 
     def changed(self, version: int) -> NDArray[np.int64]:
-        """Rows that hold another item or vector than at a version; not those that are no longer there."""
+        """Rows that hold another item or vector than at a version, of those still there."""
         if version == self.version:
             return np.zeros(0, np.int64)  # asked for every user: it must cost nothing
         return np.flatnonzero(self._changed[: len(self.items)] > version)
