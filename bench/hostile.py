@@ -71,8 +71,8 @@ class Run(Replay):
         encode = model.encode
         one = self._timed("tokenise", lambda text: encode([text])[0])
         model.encode = lambda texts: [one(text) for text in texts]  # type: ignore[method-assign]
-        read = self._timed("read", pipeline.analyse._read)
-        pipeline.analyse._read = read  # type: ignore[method-assign, assignment]
+        read = self._timed("read", pipeline.analyse._validate)
+        pipeline.analyse._validate = read  # type: ignore[method-assign, assignment]
         self._decode = self._timed("read", self._decoded)
         self._text = self._timed("text", item_text)
         self._whole = self._timed("whole", self._alone)
