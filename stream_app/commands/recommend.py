@@ -218,14 +218,19 @@ def _from_files(
 
 
 def _from_topics(settings: Settings) -> "tuple[Log, list[ItemVector], str]":
+    """Log, entries in the order of its items, and the version of the model that embedded them."""
     import numpy as np
 
-    from stream_app.messages.vectors import pack, unpack
+    from stream_app.inference.bundle import default_bundle, load
+    from stream_app.messages.vectors import pack
     from stream_app.schemas import Item, ItemVector
     from stream_app.training.recommender import history
 
-    log, known = asyncio.run(history.read(settings))
-    some = next(iter(known.values()), None)
-    nothing = pack(np.zeros(len(unpack(some.vector)) if some else 1, np.float32))
+    serving = load(Path(settings.bundle) if settings.bundle else default_bundle())
+    dimensions = serving.config.dimensions
+    log, known, refused = asyncio.run(history.read(settings, dimensions))
+    if refused:
+        click.echo(f"{refused} messages are left out that the worker refuses too", err=True)
+    nothing = pack(np.zeros(dimensions, np.float32))
     entries = [known.get(i) or ItemVector(Item(i, i), nothing, "") for i in log.items]
-    return log, entries, some.model if some else ""
+    return log, entries, next((entry.model for entry in known.values()), "")
