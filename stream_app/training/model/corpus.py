@@ -30,7 +30,7 @@ def without_files(rows: list[Row], exclude: Iterable[Path]) -> list[Row]:
 def domain_rows(file: Path, text_column: str | None, label_column: str) -> list[Row]:
     """The rows of a labelled file; a text that bears opposed labels is left out."""
     rows = labelled.read(file, text_column, label_column)
-    return data.deduplicate(Row(text, data.hard_target(label), file.stem) for text, label in rows)
+    return data.deduplicate(Row(text, data.hard_target(label), file.name) for text, label in rows)
 
 
 def drawn(

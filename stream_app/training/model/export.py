@@ -62,7 +62,8 @@ def export(
         dimensions=weights["centre"].shape[0],
         topics=topics,
     )
-    metrics: dict[str, Any] = {"held_out": training["held_out"], "sources": training["sources"]}
+    kept = ("held_out", "sources", "provenance")
+    metrics: dict[str, Any] = {name: training[name] for name in kept if name in training}
 
     def write(folder: Path, config: Config, metrics: dict[str, Any]) -> Bundle:
         folder.mkdir(parents=True)

@@ -80,7 +80,7 @@ def test_a_student_comes_nearer_to_its_teacher(teacher: Path, tmp_path: Path) ->
     body = json.loads((tmp_path / "student" / "training.json").read_text("utf-8"))
     assert body["layers"] == body["recipe"]["layers"] == 2
     assert body["max_tokens"] == 32
-    assert body["sources"]["texts"] == 2, said
+    assert body["sources"]["texts.txt"] == 2, said
 
     encodings = TextEncoder(teacher / "tokenizer.json", 32).encode(
         ["很好,下次还来", "Broken on arrival.", "The parcel came late, as always."]
@@ -157,7 +157,7 @@ def test_unlabelled_texts_leave_out_what_is_held_out(tmp_path: Path) -> None:
     file.write_text("\n".join([*lines, lines[0], "", "…"]), "utf-8")
     rows = list(unlabelled_rows(file))
     assert [row.text for row in rows] == [line for line in lines if not is_held_out(line)]
-    assert {(row.weight, row.source) for row in rows} == {(0.0, "many")}
+    assert {(row.weight, row.source) for row in rows} == {(0.0, "many.txt")}
 
 
 @pytest.mark.parametrize("verb", ["train", "distil"])

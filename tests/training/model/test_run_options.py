@@ -54,7 +54,7 @@ def test_a_domain_goes_on_from_a_checkpoint_and_keeps_its_space(
         assert np.array_equal(before[shared], after[shared])
     assert not np.array_equal(before["classify.weight"], after["classify.weight"])
     sources = json.loads((tmp_path / "mine" / "training.json").read_text())["sources"]
-    assert set(sources) == {"stars"}
+    assert set(sources) == {"stars.csv"}
 
 
 def test_lora_changes_queries_keys_and_values_alone(base: Path, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_only_sure_pseudo_labels_are_trained_on(general: Path, tmp_path: Path) -
     assert "0 of " in run(*start, "--sure", "1.0", "--out", tmp_path / "none")
     run(*start, "--sure", "0.0", "--out", tmp_path / "all")
     sources = json.loads((tmp_path / "all" / "training.json").read_text())["sources"]
-    assert sources["pseudo-many"] > 30
+    assert sources["pseudo-many.txt"] > 30
     assert "needs --labeller" in run(*start[:5], "--out", tmp_path / "o", *FEW, code=2)
 
 
