@@ -42,7 +42,7 @@ def drop(teacher: Path, layers: int, rows: list[Row], recipe: Recipe) -> Sentime
     body = json.loads((teacher / "training.json").read_text(encoding="utf-8"))
     torch.manual_seed(recipe.seed)
     student, _ = read_checkpoint(teacher, spaced(body["layers"], layers), dropout=0.1)
-    student.encoder.embeddings.word_embeddings.weight.requires_grad_(False)
+    student.encoder.get_input_embeddings().requires_grad_(False)
     encoder = TextEncoder(teacher / "tokenizer.json", recipe.max_tokens)
     encodings = encoder.encode([row.text for row in rows])
     labels = label_loss(rows, recipe.smoothing, recipe.balance)

@@ -159,7 +159,7 @@ def main() -> None:
         encodings = encoder.encode([row.text for row in held_out])
         labels = np.array([row.label for row in held_out])
         for stage, model in (("before", start), ("tuned", tuned)):
-            pad_id = model.encoder.config.pad_token_id
+            pad_id = model.config.pad_token_id or 0
             logits, _means = predict(settle(model, device()), encodings, pad_id)
             figures[name][stage] = accuracy(predict_present(logits, labels), held_out)
         print(name, figures[name], flush=True)
@@ -167,7 +167,7 @@ def main() -> None:
         "machine": machine(),
         "date": today(),
         "torch": torch.__version__,
-        "layers": tuned.encoder.config.num_hidden_layers,
+        "layers": tuned.config.num_hidden_layers,
         "labels": LABELS,
         "minutes": metrics["train_minutes"],
         "averaged": 1 + len(options.average),

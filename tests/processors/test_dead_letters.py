@@ -54,7 +54,7 @@ def nothing(number: int, key: bytes) -> None:
 
 def reason(result: Result) -> str:
     (letter,) = [r for r in result.records if r.topic == "dead-letters"]
-    return dict(letter.headers)["__connect.errors.exception.message"].decode()
+    return (dict(letter.headers)["__connect.errors.exception.message"] or b"").decode()
 
 
 BROKEN = {

@@ -1,6 +1,7 @@
 """The subject's record: windows by event time, order without effect, bounds kept."""
 
 import random
+from typing import Literal
 
 import msgspec
 import pytest
@@ -15,7 +16,7 @@ from stream_app.subjects.trend import trend
 WINDOWS = Windows(seconds=3600, ring=96, lateness=3600, half_life=86400)
 
 
-def signal(number: int, time: float, sign: int = -1) -> Signal:
+def signal(number: int, time: float, sign: Literal[-1, 0, 1] = -1) -> Signal:
     return Signal(number, number + 1, time, sign * 0.5, sign, 0.25, ["battery"])
 
 

@@ -53,7 +53,8 @@ def read_checkpoint(
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=0.0,
     )
-    model = SentimentModel(BertModel(config, add_pooling_layer=False), hidden)
+    encoder = BertModel(config, add_pooling_layer=False)  # type: ignore[no-untyped-call]
+    model = SentimentModel(encoder, hidden)
     model.load_state_dict(kept)
     return model, shared
 
@@ -81,7 +82,7 @@ def write_checkpoint(
     save_file(state, out / "weights.safetensors")
     shutil.copyfile(base / "tokenizer.json", out / "tokenizer.json")
     made = provenance.of_run(base, rows)
-    config = model.encoder.config
+    config = model.config
     body = {
         "max_tokens": recipe.max_tokens,
         "heads": config.num_attention_heads,

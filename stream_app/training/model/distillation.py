@@ -77,7 +77,7 @@ def distil(
     settle(teacher, where).eval()
     # Without dropout: the teacher's answer is a target to hit, not a label to doubt.
     student, _ = read_checkpoint(teacher_folder, chosen)
-    student.encoder.get_input_embeddings().weight.requires_grad_(False)
+    student.encoder.get_input_embeddings().requires_grad_(False)
     settle(student, where)
     rows = [*rows, *augmented(rows, recipe.augment, recipe.seed)]
     text_encoder = TextEncoder(teacher_folder / "tokenizer.json", recipe.max_tokens)
@@ -114,7 +114,8 @@ def distil(
         }  # fmt: skip
         weights = (recipe.logit_weight, recipe.hidden_weight, recipe.embedding_weight,
                    recipe.label_weight)  # fmt: skip
-        loss = sum(w * part for w, part in zip(weights, shown.values(), strict=True))
+        parts = (w * part for w, part in zip(weights, shown.values(), strict=True))
+        loss = sum(parts, torch.zeros((), device=where))
         return loss, shown
 
     seconds = fit(student, plan, losses, recipe, saving)

@@ -56,7 +56,7 @@ class Provenance(Struct, frozen=True, omit_defaults=True):
     def licence(self) -> str:
         """The one licence of base and data, as model hubs write it; `unknown` where one is not
         stated, `other` where there are several."""
-        stated = {part.licence for part in (self.base, *self.sources)}
+        stated = {self.base.licence, *(source.licence for source in self.sources)}
         names = {licence.lower() for licence in stated if licence is not None}
         if None in stated:
             return "unknown"

@@ -117,8 +117,8 @@ def test_balance_makes_a_rare_class_count_as_much() -> None:
     rows = [Row("a", hard_target("positive"), "s")] * 3 + [Row("b", hard_target("negative"), "s")]
     logits = torch.tensor([[0.0, 0.0, 2.0]] * 4)
     own = -torch.log_softmax(logits[0], -1)
-    plain = label_loss(rows, 0.0)(range(4), logits)
-    even = label_loss(rows, 0.0, balance=1.0)(range(4), logits)
+    plain = label_loss(rows, 0.0)([0, 1, 2, 3], logits)
+    even = label_loss(rows, 0.0, balance=1.0)([0, 1, 2, 3], logits)
     assert torch.isclose(plain, (3 * own[2] + own[0]) / 4)
     assert torch.isclose(even, (own[2] + own[0]) / 2)
 
@@ -164,7 +164,7 @@ def test_unlabelled_texts_leave_out_what_is_held_out(tmp_path: Path) -> None:
 def test_a_killed_run_resumes_to_equal_weights(
     verb: str, base: Path, teacher: Path, tmp_path: Path
 ) -> None:
-    start = ["train", "--base", base, "--max-tokens", "32"]
+    start: list[str | Path] = ["train", "--base", base, "--max-tokens", "32"]
     if verb == "distil":
         start = ["distil", teacher, "--layers", "2"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
