@@ -6,7 +6,7 @@ FILEs are labelled. Of each, a tenth by a hash of the text is held out; training
 or contain a held-out text are left out. `--phrases` are files of phrases cut out of common
 sentences (SST-2): there a tenth of the sentences is held out, with every phrase of theirs. A
 held-out text that stands in the rows of CHECKPOINT's own training is not judged. One
-run of `models.training` goes over the training rows of all files (`--average`: with others of
+run of `networks.training` goes over the training rows of all files (`--average`: with others of
 another seed, the mean of their weights is judged); the linear model (TF-IDF of
 character 1-3-grams and LinearSVC of scikit-learn) is fitted to each file's alone.
 """
@@ -27,7 +27,6 @@ from bench.phrases import proper_parts, spaced, windows
 from stream_app.inference.measures import predict_present
 from stream_app.inference.tokens import TextEncoder
 from stream_app.training.model import labelled
-from stream_app.training.model.checkpoint import read_checkpoint
 from stream_app.training.model.corpus import training_rows
 from stream_app.training.model.data import (
     LABELS,
@@ -38,10 +37,11 @@ from stream_app.training.model.data import (
     without,
 )
 from stream_app.training.model.evaluation import machine, today
-from stream_app.training.model.fitting import Saving
-from stream_app.training.model.network import SentimentModel, device, predict, settle
 from stream_app.training.model.recipe import read as read_recipe
-from stream_app.training.model.training import Recipe, train
+from stream_app.training.networks.checkpoint import read_checkpoint
+from stream_app.training.networks.fitting import Saving
+from stream_app.training.networks.network import SentimentModel, device, predict, settle
+from stream_app.training.networks.training import Recipe, train
 
 RESULTS = Path(__file__).parent / "results" / "domain.json"
 RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "domain.toml"

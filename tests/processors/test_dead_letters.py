@@ -148,7 +148,7 @@ def behaviour(**changes: object) -> bytes:
     [
         (behaviour(user_id="somebody else"), "the message key is not the user_id"),
         (behaviour(kind="13800138000"), "Invalid value"),
-        (behaviour(time=time.time() + 1e9), "in the future"),
+        (behaviour(time=9e9), "in the future"),
         (None, "null"),
     ],
 )

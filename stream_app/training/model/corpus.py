@@ -52,8 +52,8 @@ def pseudo_rows(checkpoint: Path, texts: Sequence[Row], least: float) -> list[Ro
     """
     from stream_app.inference.measures import softmax
     from stream_app.inference.tokens import TextEncoder
-    from stream_app.training.model.checkpoint import read_checkpoint
-    from stream_app.training.model.network import device, predict, settle
+    from stream_app.training.networks.checkpoint import read_checkpoint
+    from stream_app.training.networks.network import device, predict, settle
 
     body = json.loads((checkpoint / "training.json").read_text(encoding="utf-8"))
     model, _ = read_checkpoint(checkpoint)

@@ -56,7 +56,7 @@ def test_the_graph_looks_words_up_as_float32_would(four: bool) -> None:
     onnx = needs.module("onnx", "train")
     import onnxruntime
 
-    from stream_app.training.model.graph import CONTRIB, OPSET, Graph, embed
+    from stream_app.training.networks.graph import CONTRIB, OPSET, Graph, embed
 
     rng = np.random.default_rng(6)
     hidden = 2 * BLOCK

@@ -32,7 +32,7 @@ def general(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trained(base: Path, out: Path, held_out: list[Row] | None = None, **options: Any) -> Any:
     """Weights after a short run with the options, and its metrics."""
-    from stream_app.training.model.training import Recipe, train
+    from stream_app.training.networks.training import Recipe, train
 
     rows = training_rows(None)[:160]
     recipe = Recipe(max_tokens=32, threads=1, learning_rate=1e-3, **options)
@@ -151,7 +151,7 @@ def test_int8_has_no_standard_graph(general: Path, tmp_path: Path) -> None:
 
 
 def test_a_graph_that_strays_from_torch_is_not_exported(general: Path, tmp_path: Path) -> None:
-    from stream_app.training.model import export
+    from stream_app.training.networks import export
 
     probes = [row.text for row in training_rows(None)[:4]]
     run("export", general, tmp_path / "exact")

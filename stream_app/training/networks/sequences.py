@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from stream_app.interests.record import EVENTS, KINDS
 from stream_app.recommend.sequence import gaps
-from stream_app.training.model.graph import OPSET, Graph
+from stream_app.training.networks.graph import OPSET, Graph
 
 
 @dataclass(frozen=True)

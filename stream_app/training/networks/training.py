@@ -3,7 +3,7 @@
 Fine-tuning for sentiment alone would pull the mean of the states apart by polarity, so an
 anchor loss keeps its centred direction near the frozen base's. Going on from a checkpoint (for
 a domain's own labels), head, centre and directions stay the checkpoint's, so vectors stored
-under it stay comparable. Written as a checkpoint that `models.export` turns into a bundle.
+under it stay comparable. Written as a checkpoint that `export` turns into a bundle.
 """
 
 import random
@@ -22,10 +22,10 @@ from transformers import AutoModel
 from stream_app.inference.measures import fit_temperature, summary
 from stream_app.inference.tokens import Encoding, TextEncoder
 from stream_app.training.model.centring import is_chinese, polarity, shared_part
-from stream_app.training.model.checkpoint import is_checkpoint, read_checkpoint, write_checkpoint
 from stream_app.training.model.data import Row
-from stream_app.training.model.fitting import Losses, Saving, Schedule, fit, planned
-from stream_app.training.model.network import (
+from stream_app.training.networks.checkpoint import is_checkpoint, read_checkpoint, write_checkpoint
+from stream_app.training.networks.fitting import Losses, Saving, Schedule, fit, planned
+from stream_app.training.networks.network import (
     SentimentModel,
     device,
     half,
@@ -108,7 +108,7 @@ def train(
     """Fine-tune `base` on `rows`, measure on `held_out`, write the checkpoint folder `out`.
 
     Returns the held-out metrics. `base` is a local folder: a BERT or a checkpoint. Raises
-    `models.resume.StateError` where `saving` resumes another run's state.
+    `resume.StateError` where `saving` resumes another run's state.
     """
     if recipe.threads:
         torch.set_num_threads(recipe.threads)

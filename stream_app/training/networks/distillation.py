@@ -19,11 +19,11 @@ from torch.nn import functional as F
 
 from stream_app.inference.tokens import TextEncoder
 from stream_app.training.model.augmentation import augmented
-from stream_app.training.model.checkpoint import own_part, read_checkpoint, write_checkpoint
 from stream_app.training.model.data import Row
-from stream_app.training.model.fitting import Losses, Saving, Schedule, fit, planned
-from stream_app.training.model.network import SentimentModel, device, half, pad, settle
-from stream_app.training.model.training import label_loss, measure
+from stream_app.training.networks.checkpoint import own_part, read_checkpoint, write_checkpoint
+from stream_app.training.networks.fitting import Losses, Saving, Schedule, fit, planned
+from stream_app.training.networks.network import SentimentModel, device, half, pad, settle
+from stream_app.training.networks.training import label_loss, measure
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from transformers import BertConfig, BertModel
 
 from stream_app.training.model import provenance
 from stream_app.training.model.data import Row
-from stream_app.training.model.fitting import Schedule
-from stream_app.training.model.network import SentimentModel
+from stream_app.training.networks.fitting import Schedule
+from stream_app.training.networks.network import SentimentModel
 
 LAYER = "encoder.encoder.layer."
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from stream_app.training.model.resume import RunState, run_identity
-from stream_app.training.model.stopping import Stopping
+from stream_app.training.networks.resume import RunState, run_identity
+from stream_app.training.networks.stopping import Stopping
 
 Losses = tuple[Tensor, dict[str, Tensor]]
 """The loss of a batch, and what of it the progress bar shows."""
