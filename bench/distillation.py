@@ -24,13 +24,13 @@ from torch.nn.functional import normalize
 from stream_app.inference.measures import predict_present
 from stream_app.inference.tokens import TextEncoder
 from stream_app.training.model import data, evaluation, labelled
-from stream_app.training.model.checkpoint import own_part, read_checkpoint
 from stream_app.training.model.corpus import training_rows
 from stream_app.training.model.data import LABELS, Row
-from stream_app.training.model.distillation import Distillation, distil, spaced
-from stream_app.training.model.fitting import Losses, fit, planned
-from stream_app.training.model.network import SentimentModel, half, pad, predict
-from stream_app.training.model.training import Recipe, label_loss
+from stream_app.training.networks.checkpoint import own_part, read_checkpoint
+from stream_app.training.networks.distillation import Distillation, distil, spaced
+from stream_app.training.networks.fitting import Losses, fit, planned
+from stream_app.training.networks.network import SentimentModel, half, pad, predict
+from stream_app.training.networks.training import Recipe, label_loss
 
 RESULTS = Path(__file__).parent / "results" / "distillation.json"
 Set = tuple[list[list[int]], np.ndarray]
@@ -42,7 +42,7 @@ def drop(teacher: Path, layers: int, rows: list[Row], recipe: Recipe) -> Sentime
     body = json.loads((teacher / "training.json").read_text(encoding="utf-8"))
     torch.manual_seed(recipe.seed)
     student, _ = read_checkpoint(teacher, spaced(body["layers"], layers), dropout=0.1)
-    student.encoder.embeddings.word_embeddings.weight.requires_grad_(False)
+    student.encoder.get_input_embeddings().requires_grad_(False)
     encoder = TextEncoder(teacher / "tokenizer.json", recipe.max_tokens)
     encodings = encoder.encode([row.text for row in rows])
     labels = label_loss(rows, recipe.smoothing, recipe.balance)

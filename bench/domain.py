@@ -6,7 +6,7 @@ FILEs are labelled. Of each, a tenth by a hash of the text is held out; training
 or contain a held-out text are left out. `--phrases` are files of phrases cut out of common
 sentences (SST-2): there a tenth of the sentences is held out, with every phrase of theirs. A
 held-out text that stands in the rows of CHECKPOINT's own training is not judged. One
-run of `models.training` goes over the training rows of all files (`--average`: with others of
+run of `networks.training` goes over the training rows of all files (`--average`: with others of
 another seed, the mean of their weights is judged); the linear model (TF-IDF of
 character 1-3-grams and LinearSVC of scikit-learn) is fitted to each file's alone.
 """
@@ -27,7 +27,6 @@ from bench.phrases import proper_parts, spaced, windows
 from stream_app.inference.measures import predict_present
 from stream_app.inference.tokens import TextEncoder
 from stream_app.training.model import labelled
-from stream_app.training.model.checkpoint import read_checkpoint
 from stream_app.training.model.corpus import training_rows
 from stream_app.training.model.data import (
     LABELS,
@@ -38,10 +37,11 @@ from stream_app.training.model.data import (
     without,
 )
 from stream_app.training.model.evaluation import machine, today
-from stream_app.training.model.fitting import Saving
-from stream_app.training.model.network import SentimentModel, device, predict, settle
 from stream_app.training.model.recipe import read as read_recipe
-from stream_app.training.model.training import Recipe, train
+from stream_app.training.networks.checkpoint import read_checkpoint
+from stream_app.training.networks.fitting import Saving
+from stream_app.training.networks.network import SentimentModel, device, predict, settle
+from stream_app.training.networks.training import Recipe, train
 
 RESULTS = Path(__file__).parent / "results" / "domain.json"
 RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "domain.toml"
@@ -159,7 +159,7 @@ def main() -> None:
         encodings = encoder.encode([row.text for row in held_out])
         labels = np.array([row.label for row in held_out])
         for stage, model in (("before", start), ("tuned", tuned)):
-            pad_id = model.encoder.config.pad_token_id
+            pad_id = model.config.pad_token_id or 0
             logits, _means = predict(settle(model, device()), encodings, pad_id)
             figures[name][stage] = accuracy(predict_present(logits, labels), held_out)
         print(name, figures[name], flush=True)
@@ -167,7 +167,7 @@ def main() -> None:
         "machine": machine(),
         "date": today(),
         "torch": torch.__version__,
-        "layers": tuned.encoder.config.num_hidden_layers,
+        "layers": tuned.config.num_hidden_layers,
         "labels": LABELS,
         "minutes": metrics["train_minutes"],
         "averaged": 1 + len(options.average),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stream_app.commands.extras import needs_extra
 from stream_app.settings import Settings
 from stream_app.training.recommender import PROTOCOLS, Protocol
 
@@ -68,11 +69,11 @@ def train(
     stream-app recommend train --out recommender
     stream-app recommend train --interactions ratings.csv --items movies.csv --out recommender
     """
-    from stream_app.training.recommender import training
-
     if out.exists():
         raise click.ClickException(f"{out}: is there already")
     with one_line():
+        from stream_app.training.recommender import training
+
         plan = _plan(settings.profile, half_lives, epochs)
         if interactions is not None:
             log, entries, version = _from_files(interactions, items_file, bundle)
@@ -125,7 +126,6 @@ def evaluate(
     from stream_app.training.recommender.baselines import baselines
     from stream_app.training.recommender.evaluate import Frozen, Judged
     from stream_app.training.recommender.evaluate import evaluate as run
-    from stream_app.training.recommender.streamed import Streamed
 
     judged: list[Judged] = [
         Frozen(b, daily=daily) for b in baselines() if not models or b.name in models
@@ -136,6 +136,8 @@ def evaluate(
     with one_line():
         log, entries, _ = _from_files(interactions, items_file, bundle, without)
         if not models or "hybrid" in models:
+            from stream_app.training.recommender.streamed import Streamed
+
             plan = _plan(settings.profile, half_lives, epochs, without)
             judged.append(Streamed(entries, plan))
         result = run(log, protocol, judged)
@@ -168,11 +170,8 @@ def one_line() -> Iterator[None]:
     from stream_app.profiles import ProfileError
 
     try:
-        yield
-    except ModuleNotFoundError as error:
-        raise click.ClickException(
-            f"{error.name} is not installed: pip install 'stream-app[train]' brings it"
-        ) from error
+        with needs_extra("train"):
+            yield
     except (BundleError, ProfileError, KafkaError, ValueError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -185,7 +184,8 @@ def _plan(
     profile: str, half_lives: Sequence[float], epochs: int, without: Sequence[str] = ()
 ) -> "Plan":
     from stream_app import profiles
-    from stream_app.training.recommender import sequences, training
+    from stream_app.training.networks import sequences
+    from stream_app.training.recommender import training
 
     weights = {"review": 1.0, **profiles.load(profile).behaviours.weights}
     left_out = BEHAVIOUR if "behaviour" in without else frozenset()
@@ -218,14 +218,19 @@ def _from_files(
 
 
 def _from_topics(settings: Settings) -> "tuple[Log, list[ItemVector], str]":
+    """Log, entries in the order of its items, and the version of the model that embedded them."""
     import numpy as np
 
-    from stream_app.messages.vectors import pack, unpack
+    from stream_app.inference.bundle import default_bundle, load
+    from stream_app.messages.vectors import pack
     from stream_app.schemas import Item, ItemVector
     from stream_app.training.recommender import history
 
-    log, known = asyncio.run(history.read(settings))
-    some = next(iter(known.values()), None)
-    nothing = pack(np.zeros(len(unpack(some.vector)) if some else 1, np.float32))
+    serving = load(Path(settings.bundle) if settings.bundle else default_bundle())
+    dimensions = serving.config.dimensions
+    log, known, refused = asyncio.run(history.read(settings, dimensions))
+    if refused:
+        click.echo(f"{refused} messages are left out that the worker refuses too", err=True)
+    nothing = pack(np.zeros(dimensions, np.float32))
     entries = [known.get(i) or ItemVector(Item(i, i), nothing, "") for i in log.items]
-    return log, entries, some.model if some else ""
+    return log, entries, next((entry.model for entry in known.values()), "")

@@ -105,8 +105,8 @@ def _digest(text: str) -> bytes:
 class Inference:
     """A model behind its batching, cache and threads; `infer` may be called at once by several.
 
-    A text's outputs do not depend on what it is batched with (see `models.graph`), so neither
-    batching nor the cache can show in them.
+    A text's outputs do not depend on what it is batched with (see `training.networks.graph`), so
+    neither batching nor the cache can show in them.
     """
 
     def __init__(self, model: Model, *, workers: int | None = None, cache_size: int = 4096) -> None:

@@ -78,7 +78,7 @@ class Model:
     ) -> None:
         """`threads`: calls worth making at once; by default the cores, or one on a GPU.
 
-        `first`: the provider to try first; the next of `models.providers.ORDER` is taken where it
+        `first`: the provider to try first; the next of `providers.ORDER` is taken where it
         cannot be had, and `provider` says which it was. `engines`: where TensorRT keeps its own.
 
         `call_threads`: threads of one call. One thread each for as many calls as cores is the

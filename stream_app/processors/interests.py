@@ -20,11 +20,11 @@ from stream_app.messages.message import (
     carried,
 )
 from stream_app.processors.signals import Collector
-from stream_app.processors.validity import check_key, event_time
+from stream_app.processors.validity import valid_analysis, valid_behaviour
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.hybrid import Hybrid
 from stream_app.recommend.neighbours import steps
-from stream_app.schemas import Analysis, Behaviour, Invalid, Recommendations, Signal
+from stream_app.schemas import Invalid, Recommendations, Signal
 from stream_app.schemas.records import Event
 
 STAGE = "interests"
@@ -111,9 +111,7 @@ class Interests:
     def _analysis(
         self, message: Message, users: dict[str, _User], read: Read, signals: Collector
     ) -> None:
-        analysis = schemas.decode(message.value, Analysis)
-        check_key(message, analysis.user_id, self._partitions)
-        event_time(analysis.time, message.time, self._future)
+        analysis = valid_analysis(message, self._partitions, self._dimensions, self._future)
         user = self._user(message, analysis.user_id, users, read)
         apply_analysis(user.interest, analysis, self._rules)
         cause = Event("review", analysis.time, analysis.item_id, analysis.intensity)
@@ -131,9 +129,7 @@ class Interests:
     def _behaviour(
         self, message: Message, users: dict[str, _User], read: Read, signals: Collector
     ) -> None:
-        behaviour = schemas.decode(message.value, Behaviour)
-        check_key(message, behaviour.user_id, self._partitions)
-        time = event_time(behaviour.time, message.time, self._future)
+        behaviour, time = valid_behaviour(message, self._partitions, self._future)
         user = self._user(message, behaviour.user_id, users, read)
         apply_behaviour(user.interest, behaviour, message.source, message.offset, time, self._rules)
         cause = Event(behaviour.kind, time, behaviour.item_id)

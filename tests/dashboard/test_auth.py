@@ -15,7 +15,8 @@ TOKEN = "a-token-of-the-tests"
 
 def test_the_token_or_its_cookie_opens() -> None:
     def status(**headers: str) -> int:
-        return client(TOKEN, "dash.example").get("/", headers=headers).status_code
+        response = client(TOKEN, "dash.example").get("/", headers=headers)
+        return int(response.status_code)
 
     assert status(authorization=f"Bearer {TOKEN}") == 200
     assert status(cookie=f"{COOKIE}={Guard(TOKEN).cookie(COOKIE)}") == 200

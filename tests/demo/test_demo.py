@@ -34,7 +34,9 @@ def test_every_input_is_accounted_for_and_what_was_planted_is_found() -> None:
     assert f"item:{corpus.SURGE_ITEM}" in figures["surges"]
     assert figures["surges_over"] >= 1
     assert figures["severe_alerts"] >= 3
-    assert figures["users"] == len({e.user_id for e in (*data.reviews, *data.behaviours)})
+    assert figures["users"] == len(
+        {r.user_id for r in data.reviews} | {b.user_id for b in data.behaviours}
+    )
     assert figures["seconds"] > 0
 
 

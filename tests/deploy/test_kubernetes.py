@@ -14,6 +14,7 @@ import msgspec
 import pytest
 import yaml
 from cloudcoil.models.keda import v1alpha1 as keda
+from pydantic import BaseModel
 
 from stream_app import settings as settings_module
 from stream_app.messages.topics import BY_NAME, TOPICS, full_name
@@ -23,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
 VERSIONS = ("1.29", "1.33")
 """From the one on that has every field used to a recent one."""
-KEDA = {
+KEDA: dict[str, type[BaseModel]] = {
     "ScaledObject": keda.ScaledObjectSpec,
     "TriggerAuthentication": keda.TriggerAuthenticationSpec,
 }
@@ -55,6 +56,7 @@ def containers() -> Iterator[Object]:
 
 
 def worker() -> Object:
+    container: Object
     (container,) = one("StatefulSet")["spec"]["template"]["spec"]["containers"]
     return container
 
@@ -65,7 +67,8 @@ def environment(container: Object) -> dict[str, str]:
         {"configMapRef": {"name": one("ConfigMap")["metadata"]["name"]}}
     ]
     secret = {entry["name"]: "a-secret-of-16-letters" for entry in container["env"]}
-    return one("ConfigMap")["data"] | secret
+    data: dict[str, str] = one("ConfigMap")["data"]
+    return data | secret
 
 
 def loaded() -> Settings:

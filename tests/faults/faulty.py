@@ -4,9 +4,9 @@ import logging
 import os
 import random
 import time
-from typing import Any
 
 from stream_app.agents.worker import create_worker, serve
+from stream_app.inference.measures import Floats, Ints
 from stream_app.inference.runtime import Model
 from stream_app.pipeline import build
 from stream_app.settings import load
@@ -23,14 +23,14 @@ def main() -> None:
     fault, draw = os.environ["FAULT"], random.Random(int(os.environ["SEED"]))
     sound = Model.run
 
-    def run(self: Model, *arguments: Any) -> Any:
+    def run(self: Model, ids: Ints, mask: Ints) -> tuple[Floats, Floats]:
         if fault == "slow":
             time.sleep(SECONDS)
         elif fault == "failing" and draw.random() < 0.3:
             raise RuntimeError("the model fails")
         elif fault == "crashing" and draw.random() < 0.1:
             os.abort()
-        return sound(self, *arguments)
+        return sound(self, ids, mask)
 
     Model.run = run  # type: ignore[method-assign]
     serve(create_worker(settings, pipeline).app, settings)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "mutations.json"
@@ -185,7 +185,7 @@ def mutated(mutation: Mutation) -> str:
     return source.replace(mutation.old, mutation.new)
 
 
-def caught(mutation: Mutation, folder: Path) -> dict[str, object]:
+def caught(mutation: Mutation, folder: Path) -> dict[str, Any]:
     """Run the test on a copy with the mutation; what failed, empty if nothing did."""
     for name in tracked():
         if (ROOT / name).is_file():
@@ -219,8 +219,8 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="stream-app-mutation-") as folder:
             one = caught(mutation, Path(folder))
         found.append(one)
-        told = " ".join(map(str, one["caught_by"])) or "NOT CAUGHT"  # type: ignore[arg-type]
-        print(f"{mutation.invariant} {mutation.what:<48} {told} ({one['seconds']} s)", flush=True)
+        tests = " ".join(one["caught_by"]) or "NOT CAUGHT"
+        print(f"{mutation.invariant} {mutation.what:<48} {tests} ({one['seconds']} s)", flush=True)
     results = options.results or (RESULTS if chosen == list(MUTATIONS) else None)
     if results:
         results.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

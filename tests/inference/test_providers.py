@@ -41,7 +41,7 @@ def floats(
     few = ("--limit", "60", "--epochs", "1", "--threads", "1", "--save-every", "0")
     run("train", "--base", base, "--out", checkpoint, "--max-tokens", "32", *few)
     from stream_app.commands.model.bundles import DEFAULT_TOPICS
-    from stream_app.training.model.export import export
+    from stream_app.training.networks.export import export
 
     for name, precision in (("exact", "float32"), ("half", "float16"), ("standard", "float16")):
         standard = name == "standard"

@@ -2,7 +2,7 @@
 
 import random
 import struct
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -15,7 +15,7 @@ from stream_app.interests.update import DAY, Rules, apply_analysis, apply_behavi
 from stream_app.messages.identity import hash64
 from stream_app.messages.vectors import pack
 from stream_app.schemas import Analysis, Behaviour, Topic
-from stream_app.schemas.records import Source
+from stream_app.schemas.records import Kind, Source
 
 RULES = Rules(
     {"view": 0.2, "purchase": 2.0, "hide": -2.0, "review": 2.0},
@@ -41,7 +41,7 @@ def fold(events: list[tuple[str, int, float]]) -> dict[str, Any]:
         if kind == "review":
             apply_analysis(interest, analysis(number, time, item=f"i{number % 7}"), RULES)
         else:
-            behaviour = Behaviour("u", f"i{number % 9}", kind)
+            behaviour = Behaviour("u", f"i{number % 9}", cast(Kind, kind))
             apply_behaviour(interest, behaviour, f"behaviours/{number}", number, time, RULES)
     return readable(decode(encode(interest)))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from typing import get_args
 
 import pytest
 import trustme
@@ -18,6 +19,7 @@ from stream_app.broker.kafka import KafkaCluster, KafkaUnavailable, Security
 from stream_app.commands import access
 from stream_app.commands.access import Acl
 from stream_app.delivery import administration
+from stream_app.messages.topics import Client
 from stream_app.settings import Settings, load, security
 from tests import needs
 from tests.kafka.users import USERS, As, Secured, password
@@ -98,7 +100,8 @@ def allow(as_user: As) -> Callable[[Acl, str], Awaitable[None]]:
 async def _prepared(settings: As, app: str) -> None:
     """Rights first, so that the operator makes the topics with their own."""
     admin = settings("admin", app)
-    for component in access.COMPONENTS:
+    component: access.Component
+    for component in ("worker", "operator", *get_args(Client)):
         for acl in access.acls(admin, component):
             await grant(admin, acl, component)
     await administration.create(settings("operator", app))

@@ -50,7 +50,7 @@ def events(count: int, until: float, seed: int = 1) -> list[Record]:
                   "text": text, "time": time}  # fmt: skip
         if draw.random() < 0.5:
             review["stars"] = draw.randint(1, 5)
-        made.append(_record("reviews", review["review_id"], review))
+        made.append(_record("reviews", f"review-{number}", review))
         if number % 250 == 7:
             made.append(made[-1])
         if number % 250 == 11:

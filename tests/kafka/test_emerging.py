@@ -32,11 +32,14 @@ CATS = [
 
 
 def reviews(texts: list[str], start: int, now: float) -> list[Record]:
-    values = [
-        {"review_id": f"r{n}", "user_id": f"u{n % 50}", "text": text, "time": now - 10_000 + 10 * n}
+    values = {
+        f"r{n}": {"user_id": f"u{n % 50}", "text": text, "time": now - 10_000 + 10 * n}
         for n, text in enumerate(texts, start)
+    }
+    return [
+        Record("reviews", review.encode(), json.dumps({"review_id": review, **value}).encode())
+        for review, value in values.items()
     ]
-    return [Record("reviews", v["review_id"].encode(), json.dumps(v).encode()) for v in values]
 
 
 @pytest.mark.slow

@@ -46,9 +46,9 @@ def good() -> Iterator[tuple[str, bytes, bytes]]:
 
 def broken() -> Iterator[tuple[str, bytes, bytes | None]]:
     """Messages whose errors would like to quote what they hold."""
-    review = {"review_id": "x", "user_id": "u1", "text": "good"}
-    item = {"item_id": "p1", "title": "Power bank"}
-    behaviour = {"user_id": "u1", "item_id": "p1", "kind": "view"}
+    review: dict[str, object] = {"review_id": "x", "user_id": "u1", "text": "good"}
+    item: dict[str, object] = {"item_id": "p1", "title": "Power bank"}
+    behaviour: dict[str, object] = {"user_id": "u1", "item_id": "p1", "kind": "view"}
     wrong: list[tuple[str, dict[str, object]]] = [
         ("reviews", review | {"user_id": {"mail": MAIL}}),
         ("reviews", review | {"text": [PHONE, CARD]}),

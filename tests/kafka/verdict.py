@@ -39,7 +39,7 @@ def reviews(subject: dict[str, Any]) -> int:
 
 async def accounted(settings: Settings) -> tuple[int, list[str]]:
     """How many reviews and behaviours there are, and those in neither outputs nor dead letters."""
-    analysed = Counter()
+    analysed: Counter[tuple[str, int, int]] = Counter()
     for message in await read_all(settings, settings.prefix + "analyses"):
         source = json.loads(message.value)["source"]
         analysed[source["topic"], source["partition"], source["offset"]] += 1

@@ -56,7 +56,7 @@ def nothing(number: int, key: bytes) -> None:
 
 def reason(result: Result) -> str:
     (letter,) = [r for r in result.records if r.topic == "dead-letters"]
-    return dict(letter.headers)["__connect.errors.exception.message"].decode()
+    return (dict(letter.headers)["__connect.errors.exception.message"] or b"").decode()
 
 
 BROKEN = {
@@ -150,7 +150,7 @@ def behaviour(**changes: object) -> bytes:
     [
         (behaviour(user_id="somebody else"), "the message key is not the user_id"),
         (behaviour(kind="13800138000"), "Invalid value"),
-        (behaviour(time=time.time() + 1e9), "in the future"),
+        (behaviour(time=9e9), "in the future"),
         (None, "null"),
     ],
 )

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 
@@ -30,7 +31,7 @@ class Feed:
         self._state: bytes | None = None
         self._offset = 0
 
-    def reviews(self, time: float, count: int, sentiment: int) -> list[str]:
+    def reviews(self, time: float, count: int, sentiment: Literal[-1, 0, 1]) -> list[str]:
         """Kinds of the alerts that these reviews lead to."""
         entries = []
         for _ in range(count):
@@ -79,7 +80,9 @@ def test_what_is_announced_does_not_depend_on_where_batches_end(watch: Watch) ->
     entries = []
     for number in range(4000):
         hour = number / 10
-        sentiment = -1 if draw.random() < (0.85 if int(hour) % 40 < 3 else 0.45) else 1
+        sentiment: Literal[-1, 1] = (
+            -1 if draw.random() < (0.85 if int(hour) % 40 < 3 else 0.45) else 1
+        )
         time = NOON + hour * HOUR
         entries.append(Signal(number, number, time, float(sentiment), sentiment, 0.0, []))
 

@@ -12,7 +12,7 @@ from stream_app.inference.batching import Inference
 from stream_app.inference.bundle import default_bundle, load
 from stream_app.inference.runtime import Model
 from stream_app.messages.identity import partition
-from stream_app.messages.message import REFRESH, Message, Record
+from stream_app.messages.message import REFRESH, Message, Processor, Record
 from stream_app.pipeline import Pipeline, assemble
 from stream_app.replay import Replay
 
@@ -46,7 +46,10 @@ def test_a_refresh_sends_state_and_output_again(
         Record("behaviours", b"u1", json.dumps(event).encode()),
     ]))  # fmt: skip
     states = run.states[table]
-    processor = {"interests": pipeline.interests, "subjects": pipeline.watch}[table]
+    processors: dict[str, Processor] = {
+        "interests": pipeline.interests, "subjects": pipeline.watch,
+    }  # fmt: skip
+    processor = processors[table]
     again = processor([refresh(key)], lambda number, name: states.get((number, name)))
     (state,) = again.states
     assert states[state.partition, state.key] == state.value

@@ -1,12 +1,12 @@
 """A made catalogue of two kinds of items."""
 
-import base64
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.interests.record import Interest
+from stream_app.messages.vectors import pack
 from stream_app.recommend.catalogue import Catalogue
 from stream_app.recommend.source import Rows, Source
 from stream_app.schemas import Item, ItemVector, Reason
@@ -29,7 +29,7 @@ def catalogue(count: int = 12, order: Sequence[str] = ()) -> Catalogue:
             f"i{number}", f"Item {number}", category=f"c{number % 3}", seller=f"s{number % 4}",
             available=number != 10,
         )  # fmt: skip
-        items.put(ItemVector(item, base64.b64encode(vector.astype("<f4")).decode(), "m"))
+        items.put(ItemVector(item, pack(vector), "m"))
     items.refresh()
     return items
 

@@ -9,9 +9,9 @@ one of the other.
 import shutil
 from pathlib import Path
 
+from stream_app.training.networks.sequences import Recipe
 from stream_app.training.recommender import training
 from stream_app.training.recommender.log import Interaction, Log, log_of
-from stream_app.training.recommender.sequences import Recipe
 from tests.recommend.checkerboard import catalogue
 
 OUT = Path(__file__).parent / "recommender"

@@ -78,7 +78,8 @@ def told(item: str, **before: float) -> Trend:
 
 def said(scores: np.ndarray) -> np.ndarray:
     """The sums that scores stand for."""
-    return LEAST * np.expm1(scores * np.log1p(MOST / LEAST))
+    sums: np.ndarray = LEAST * np.expm1(scores * np.log1p(MOST / LEAST))
+    return sums
 
 
 def test_both_directions_count_and_recent_events_weigh_more() -> None:

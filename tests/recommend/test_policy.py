@@ -20,13 +20,14 @@ from stream_app.recommend.content import Content
 from stream_app.recommend.hybrid import Hybrid
 from stream_app.recommend.popularity import Popularity
 from stream_app.schemas import Behaviour, Item, ItemVector, Recommendations, Trend
+from stream_app.schemas.records import Kind
 from tests.recommend.checkerboard import DIMENSIONS, catalogue, reasons, score
 from tests.spending import within
 
 RULES = Rules({"view": 0.2, "purchase": 2.0, "hide": -2.0}, 1e6, frozenset({"purchase", "hide"}))
 
 
-def user(*events: tuple[str, str]) -> Interest:
+def user(*events: tuple[Kind, str]) -> Interest:
     interest = empty(DIMENSIONS)
     for offset, (kind, item) in enumerate(events):
         apply_behaviour(interest, Behaviour("u", item, kind), "b", offset, 1e9 + offset, RULES)
@@ -79,7 +80,7 @@ def test_caps_hold() -> None:
     assert max(sum(int(i[1:]) % 4 == s for i in chosen) for s in range(4)) <= 2
 
 
-def shelf(count: int = 400, **changes: Item) -> Catalogue:
+def shelf(count: int = 400, /, **changes: Item) -> Catalogue:
     """Many items, the first 300 of one seller."""
     items = Catalogue(DIMENSIONS)
     for number in range(count):

@@ -1,6 +1,7 @@
 """The subject's record: windows by event time, order without effect, bounds kept."""
 
 import random
+from typing import Literal
 
 import msgspec
 import pytest
@@ -45,7 +46,7 @@ def test_the_worked_example_of_apply() -> None:
     assert opened == [2]
 
 
-def signal(number: int, time: float, sign: int = -1) -> Signal:
+def signal(number: int, time: float, sign: Literal[-1, 0, 1] = -1) -> Signal:
     return Signal(number, number + 1, time, sign * 0.5, sign, 0.25, ["battery"])
 
 

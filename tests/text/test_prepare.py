@@ -1,4 +1,5 @@
 import html
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,7 @@ def full_width(text: str) -> str:
     return "".join(chr(ord(c) + 0xFEE0) if c.isdigit() else c for c in text)
 
 
-HIDINGS = {
+HIDINGS: dict[str, Callable[[str], str]] = {
     "as written": str,
     "full width": full_width,
     "zero width": "\u200b".join,

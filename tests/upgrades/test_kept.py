@@ -114,8 +114,8 @@ def test_going_on_from_kept_state_is_like_having_run_from_the_beginning(
     assert found.keys() == expected.keys() and all(found.values())
     if kept.versions["subjects"] == 2:
         whole = scratch.records("subjects")
-        for name, one in upgraded.records("subjects").items():
-            assert 0 <= one["opinions"] <= whole[name]["opinions"] + 1e-5
+        for name, counted in upgraded.records("subjects").items():
+            assert 0 <= counted["opinions"] <= whole[name]["opinions"] + 1e-5
     if kept.versions == {"interests": record.VERSION, "subjects": subject.VERSION}:
         assert found == expected
 

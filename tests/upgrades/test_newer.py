@@ -85,7 +85,8 @@ def nothing(number: int, key: bytes) -> None:
 
 def analysis(**changes: object) -> dict[str, Any]:
     (one, *_) = examples(Analysis)
-    return json.loads(schemas.encode(one)) | {"user_id": "u"} | changes
+    value: dict[str, Any] = json.loads(schemas.encode(one))
+    return value | {"user_id": "u"} | changes
 
 
 BEHAVIOUR = {"user_id": "u", "item_id": "p1", "kind": "view", "time": 1.7e9}
@@ -115,7 +116,7 @@ def test_a_behaviour_of_an_unknown_kind_is_a_dead_letter_alone(pipeline: Pipelin
     result = pipeline.interests(batch, nothing)
     (letter,) = [one for one in result.records if one.topic == "dead-letters"]
     assert letter.value == batch[1].value
-    reason = dict(letter.headers)["__connect.errors.exception.message"].decode()
+    reason = (dict(letter.headers)["__connect.errors.exception.message"] or b"").decode()
     assert "Invalid value" in reason and "`$" in reason
     assert result.states == pipeline.interests(batch[:1], nothing).states != []
 

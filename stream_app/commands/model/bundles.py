@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from stream_app.commands.extras import needs_extra
 from stream_app.commands.model.options import (
     EXISTING,
     FILE,
     FOLDER,
     labelled,
-    missing,
     training_rows,
 )
 from stream_app.inference.bundle import (
@@ -52,10 +52,8 @@ def write_bundle(
     standard: bool = False,
 ) -> None:
     """Write the bundle and say its version, or why not in one line."""
-    try:
-        from stream_app.training.model import export as exporting
-    except ModuleNotFoundError as error:
-        raise missing(error) from error
+    with needs_extra("train"):
+        from stream_app.training.networks import export as exporting
     topics = TopicCalibration(slope=slope, middle=middle)
     probes = [row.text for row in data.example_rows()]
     try:

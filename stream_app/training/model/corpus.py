@@ -30,7 +30,7 @@ def without_files(rows: list[Row], exclude: Iterable[Path]) -> list[Row]:
 def domain_rows(file: Path, text_column: str | None, label_column: str) -> list[Row]:
     """The rows of a labelled file; a text that bears opposed labels is left out."""
     rows = labelled.read(file, text_column, label_column)
-    return data.deduplicate(Row(text, data.hard_target(label), file.stem) for text, label in rows)
+    return data.deduplicate(Row(text, data.hard_target(label), file.name) for text, label in rows)
 
 
 def drawn(
@@ -52,8 +52,8 @@ def pseudo_rows(checkpoint: Path, texts: Sequence[Row], least: float) -> list[Ro
     """
     from stream_app.inference.measures import softmax
     from stream_app.inference.tokens import TextEncoder
-    from stream_app.training.model.checkpoint import read_checkpoint
-    from stream_app.training.model.network import device, predict, settle
+    from stream_app.training.networks.checkpoint import read_checkpoint
+    from stream_app.training.networks.network import device, predict, settle
 
     body = json.loads((checkpoint / "training.json").read_text(encoding="utf-8"))
     model, _ = read_checkpoint(checkpoint)

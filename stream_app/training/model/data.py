@@ -121,7 +121,7 @@ def unlabelled_rows(file: Path) -> Iterator[Row]:
     """The lines of a text file, for distillation; held-out texts among them are left out."""
     for line in dict.fromkeys(file.read_text(encoding="utf-8").splitlines()):
         if normal_form(line) and not is_held_out(line):
-            yield Row(line.strip(), (1 / 3, 1 / 3, 1 / 3), file.stem, 0.0)
+            yield Row(line.strip(), (1 / 3, 1 / 3, 1 / 3), file.name, 0.0)
 
 
 def deduplicate(rows: Iterable[Row]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Interactions of a file as one log in the order of time, then user, then item."""
+"""Interactions of a file as one log in the order of time, then user, then arrival, then item."""
 
 import csv
 import gzip
@@ -50,6 +50,16 @@ class Interaction:
     """Of the text, where a model has read it."""
     vector: str = ""
     """The text's embedding, likewise, in base64."""
+    order: int = 0
+    """Offset at its source: of a user's events of one time, what came first stands first. A file's
+    rows have none."""
+    id: int = 0
+    """Hash of the event's id."""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it stands among a user's events of one time, as in the user's record."""
+        return self.order & 0xFFFFFFFF, self.id
 
     @property
     def read(self) -> float:
@@ -115,7 +125,9 @@ class Log:
 
 def log_of(interactions: Iterable[Interaction]) -> Log:
     """The log of interactions in any order."""
-    ordered = sorted(interactions, key=lambda i: (i.time, _as_number(i.user), _as_number(i.item)))
+    ordered = sorted(
+        interactions, key=lambda i: (i.time, _as_number(i.user), i.place, _as_number(i.item))
+    )
     users = sorted({i.user for i in ordered}, key=_as_number)
     items = sorted({i.item for i in ordered}, key=_as_number)
     user_number = {user: number for number, user in enumerate(users)}

@@ -24,7 +24,8 @@ from stream_app.recommend.hybrid import Hybrid
 from stream_app.recommend.sources import sources
 from stream_app.schemas import ItemVector
 from stream_app.subjects.record import Windows
-from stream_app.training.recommender import factors, sequences
+from stream_app.training.networks import sequences
+from stream_app.training.recommender import factors
 from stream_app.training.recommender.blend import Choices
 from stream_app.training.recommender.feed import Feed
 from stream_app.training.recommender.log import Interaction, Log

@@ -30,7 +30,8 @@ def tiny_bert() -> Callable[[Path, int], Path]:
             pad_token_id=1,
         )
         torch.manual_seed(0)
-        BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+        bert = BertModel(config, add_pooling_layer=False)  # type: ignore[no-untyped-call]
+        bert.save_pretrained(folder)
         (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
         return folder
 

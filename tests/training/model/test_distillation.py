@@ -18,7 +18,7 @@ FEW = ("--limit", "400", "--epochs", "1", "--threads", "1")
 KILLED = """
 import os, signal, sys
 from stream_app.commands.model import model
-from stream_app.training.model import resume
+from stream_app.training.networks import resume
 save = resume.RunState.save
 def die(*arguments):
     save(*arguments)
@@ -41,7 +41,7 @@ def teacher(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_spaced_layers_include_the_first_and_the_last(base: Path) -> None:
-    from stream_app.training.model.distillation import spaced
+    from stream_app.training.networks.distillation import spaced
 
     assert spaced(12, 6) == [0, 2, 4, 7, 9, 11]
     assert spaced(12, 12) == list(range(12))
@@ -52,7 +52,7 @@ def test_spaced_layers_include_the_first_and_the_last(base: Path) -> None:
 
 
 def test_a_student_of_all_layers_is_its_teacher(teacher: Path) -> None:
-    from stream_app.training.model.checkpoint import LAYER, read_checkpoint
+    from stream_app.training.networks.checkpoint import LAYER, read_checkpoint
 
     whole, shared = read_checkpoint(teacher)
     half, _ = read_checkpoint(teacher, [0, 3])
@@ -69,9 +69,9 @@ def test_a_student_comes_nearer_to_its_teacher(teacher: Path, tmp_path: Path) ->
     from torch.nn.functional import cosine_similarity
 
     from stream_app.inference.tokens import TextEncoder
-    from stream_app.training.model.checkpoint import own_part, read_checkpoint
-    from stream_app.training.model.distillation import spaced
-    from stream_app.training.model.network import predict
+    from stream_app.training.networks.checkpoint import own_part, read_checkpoint
+    from stream_app.training.networks.distillation import spaced
+    from stream_app.training.networks.network import predict
 
     texts = tmp_path / "texts.txt"
     texts.write_text("没有标签的一句话\nA line without a label.\n", "utf-8")
@@ -80,7 +80,7 @@ def test_a_student_comes_nearer_to_its_teacher(teacher: Path, tmp_path: Path) ->
     body = json.loads((tmp_path / "student" / "training.json").read_text("utf-8"))
     assert body["layers"] == body["recipe"]["layers"] == 2
     assert body["max_tokens"] == 32
-    assert body["sources"]["texts"] == 2, said
+    assert body["sources"]["texts.txt"] == 2, said
 
     encodings = TextEncoder(teacher / "tokenizer.json", 32).encode(
         ["很好,下次还来", "Broken on arrival.", "The parcel came late, as always."]
@@ -100,7 +100,7 @@ def test_unlabelled_rows_do_not_move_the_label_loss(base: Path) -> None:
     import torch
 
     from stream_app.training.model.data import Row, hard_target
-    from stream_app.training.model.training import label_loss
+    from stream_app.training.networks.training import label_loss
 
     rows = [Row("a", hard_target("positive"), "s"), Row("b", (1 / 3, 1 / 3, 1 / 3), "t", 0.0)]
     loss = label_loss(rows, 0.0)
@@ -112,20 +112,20 @@ def test_unlabelled_rows_do_not_move_the_label_loss(base: Path) -> None:
 def test_balance_makes_a_rare_class_count_as_much() -> None:
     torch = needs.module("torch", "train")
     from stream_app.training.model.data import Row, hard_target
-    from stream_app.training.model.training import label_loss
+    from stream_app.training.networks.training import label_loss
 
     rows = [Row("a", hard_target("positive"), "s")] * 3 + [Row("b", hard_target("negative"), "s")]
     logits = torch.tensor([[0.0, 0.0, 2.0]] * 4)
     own = -torch.log_softmax(logits[0], -1)
-    plain = label_loss(rows, 0.0)(range(4), logits)
-    even = label_loss(rows, 0.0, balance=1.0)(range(4), logits)
+    plain = label_loss(rows, 0.0)([0, 1, 2, 3], logits)
+    even = label_loss(rows, 0.0, balance=1.0)([0, 1, 2, 3], logits)
     assert torch.isclose(plain, (3 * own[2] + own[0]) / 4)
     assert torch.isclose(even, (own[2] + own[0]) / 2)
 
 
 def test_accumulated_batches_are_one_step(tmp_path: Path) -> None:
     torch = needs.module("torch", "train")
-    from stream_app.training.model.fitting import Schedule, fit
+    from stream_app.training.networks.fitting import Schedule, fit
 
     class Line(torch.nn.Module):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
@@ -157,14 +157,14 @@ def test_unlabelled_texts_leave_out_what_is_held_out(tmp_path: Path) -> None:
     file.write_text("\n".join([*lines, lines[0], "", "…"]), "utf-8")
     rows = list(unlabelled_rows(file))
     assert [row.text for row in rows] == [line for line in lines if not is_held_out(line)]
-    assert {(row.weight, row.source) for row in rows} == {(0.0, "many")}
+    assert {(row.weight, row.source) for row in rows} == {(0.0, "many.txt")}
 
 
 @pytest.mark.parametrize("verb", ["train", "distil"])
 def test_a_killed_run_resumes_to_equal_weights(
     verb: str, base: Path, teacher: Path, tmp_path: Path
 ) -> None:
-    start = ["train", "--base", base, "--max-tokens", "32"]
+    start: list[str | Path] = ["train", "--base", base, "--max-tokens", "32"]
     if verb == "distil":
         start = ["distil", teacher, "--layers", "2"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"

@@ -24,7 +24,8 @@ def made_of_four_bits(rows: int, columns: int) -> np.ndarray:
 
 def unpacked(blocks: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     values, scales = blocks
-    return (values.astype(np.float16) * np.repeat(scales, BLOCK, axis=1)).astype(np.float32)
+    table: np.ndarray = values.astype(np.float16) * np.repeat(scales, BLOCK, axis=1)
+    return table.astype(np.float32)
 
 
 def test_a_table_made_of_four_bits_is_kept_exactly() -> None:
@@ -55,7 +56,7 @@ def test_the_graph_looks_words_up_as_float32_would(four: bool) -> None:
     onnx = needs.module("onnx", "train")
     import onnxruntime
 
-    from stream_app.training.model.graph import CONTRIB, OPSET, Graph, embed
+    from stream_app.training.networks.graph import CONTRIB, OPSET, Graph, embed
 
     rng = np.random.default_rng(6)
     hidden = 2 * BLOCK

@@ -36,7 +36,7 @@ def test_a_wrong_recipe_is_named(tmp_path: Path, text: str, reason: str) -> None
 
 
 def test_the_shipped_recipes_are_those_of_their_runs() -> None:
-    distillation = needs.module("stream_app.training.model.distillation", "train")
-    training = needs.module("stream_app.training.model.training", "train")
+    distillation = needs.module("stream_app.training.networks.distillation", "train")
+    training = needs.module("stream_app.training.networks.training", "train")
     assert read(RECIPES / "student.toml", distillation.Distillation).layers == 8
     assert read(RECIPES / "teacher.toml", training.Recipe).epochs == 2.5

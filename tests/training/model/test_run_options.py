@@ -32,7 +32,7 @@ def general(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trained(base: Path, out: Path, held_out: list[Row] | None = None, **options: Any) -> Any:
     """Weights after a short run with the options, and its metrics."""
-    from stream_app.training.model.training import Recipe, train
+    from stream_app.training.networks.training import Recipe, train
 
     rows = training_rows(None)[:160]
     recipe = Recipe(max_tokens=32, threads=1, learning_rate=1e-3, **options)
@@ -54,7 +54,7 @@ def test_a_domain_goes_on_from_a_checkpoint_and_keeps_its_space(
         assert np.array_equal(before[shared], after[shared])
     assert not np.array_equal(before["classify.weight"], after["classify.weight"])
     sources = json.loads((tmp_path / "mine" / "training.json").read_text())["sources"]
-    assert set(sources) == {"stars"}
+    assert set(sources) == {"stars.csv"}
 
 
 def test_lora_changes_queries_keys_and_values_alone(base: Path, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_only_sure_pseudo_labels_are_trained_on(general: Path, tmp_path: Path) -
     assert "0 of " in run(*start, "--sure", "1.0", "--out", tmp_path / "none")
     run(*start, "--sure", "0.0", "--out", tmp_path / "all")
     sources = json.loads((tmp_path / "all" / "training.json").read_text())["sources"]
-    assert sources["pseudo-many"] > 30
+    assert sources["pseudo-many.txt"] > 30
     assert "needs --labeller" in run(*start[:5], "--out", tmp_path / "o", *FEW, code=2)
 
 
@@ -151,7 +151,7 @@ def test_int8_has_no_standard_graph(general: Path, tmp_path: Path) -> None:
 
 
 def test_a_graph_that_strays_from_torch_is_not_exported(general: Path, tmp_path: Path) -> None:
-    from stream_app.training.model import export
+    from stream_app.training.networks import export
 
     probes = [row.text for row in training_rows(None)[:4]]
     run("export", general, tmp_path / "exact")

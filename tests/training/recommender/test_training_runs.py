@@ -14,10 +14,10 @@ from stream_app.commands.main import main
 from stream_app.inference.bundle import BundleError
 from stream_app.interests.update import DAY
 from stream_app.recommend import bundle
+from stream_app.training.networks.sequences import Recipe
 from stream_app.training.recommender import factors, training
 from stream_app.training.recommender.baselines import IALS
 from stream_app.training.recommender.log import Interaction, log_of
-from stream_app.training.recommender.sequences import Recipe
 from tests.recommend.checkerboard import catalogue
 from tests.recommend.make_recommender import board
 

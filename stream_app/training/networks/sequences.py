@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from stream_app.interests.record import EVENTS, KINDS
 from stream_app.recommend.sequence import gaps
-from stream_app.training.model.graph import OPSET, Graph
+from stream_app.training.networks.graph import OPSET, Graph
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,10 @@ class Exported(NamedTuple):
     """The product that one in a thousand of a user's items reaches."""
 
 
-class SequenceModel(nn.Module):  # type: ignore[misc]
+class SequenceModel(nn.Module):
     """Items, the inputs of events, and the LSTM."""
+
+    texts: Tensor
 
     def __init__(self, texts: NDArray[np.float32], recipe: Recipe) -> None:
         """`texts` [items, dimensions]: unit vectors, zero without a text."""
@@ -90,7 +92,8 @@ class SequenceModel(nn.Module):  # type: ignore[misc]
         own = self.own.weight
         if hidden:
             own = own * (torch.rand(len(own), 1) >= hidden)
-        return own + self.project(self.texts)
+        table: Tensor = own + self.project(self.texts)
+        return table
 
     def inputs(self, items: Tensor, kinds: Tensor, values: Tensor, gaps: Tensor) -> Tensor:
         """Inputs [users, events, width] of r [users, events, width] and three [users, events]."""
@@ -130,7 +133,7 @@ def learn(
             chosen = [windows[n] for n in order[start : start + recipe.batch]]
             loss = _loss(model, chosen, recipe)
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()

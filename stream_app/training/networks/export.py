@@ -18,7 +18,7 @@ from stream_app.inference.bundle import Bundle, Config, TopicCalibration, load, 
 from stream_app.inference.runtime import Model
 from stream_app.training.model import card
 from stream_app.training.model.data import LABELS
-from stream_app.training.model.graph import build
+from stream_app.training.networks.graph import build
 
 # Least agreement with float32 on labels, and least mean cosine of embeddings, to be shipped.
 AGREEMENT, COSINE = 0.96, 0.97
@@ -46,7 +46,7 @@ def export(
     """Write the bundle folder `out` and return it verified.
 
     The float32 graph is compared with the network in torch, an int8 or float16 one with the
-    float32 one, on `probes`. `standard`: see `models.graph`; not in int8. Raises FidelityError
+    float32 one, on `probes`. `standard`: see `graph`; not in int8. Raises FidelityError
     when it strays, and FileExistsError when `out` is there already.
     """
     training = json.loads((checkpoint / "training.json").read_text(encoding="utf-8"))
@@ -62,7 +62,8 @@ def export(
         dimensions=weights["centre"].shape[0],
         topics=topics,
     )
-    metrics: dict[str, Any] = {"held_out": training["held_out"], "sources": training["sources"]}
+    kept = ("held_out", "sources", "provenance")
+    metrics: dict[str, Any] = {name: training[name] for name in kept if name in training}
 
     def write(folder: Path, config: Config, metrics: dict[str, Any]) -> Bundle:
         folder.mkdir(parents=True)
@@ -121,8 +122,8 @@ def against_torch(checkpoint: Path, bundle: Bundle, texts: Sequence[str]) -> dic
     """
     import torch
 
-    from stream_app.training.model.checkpoint import own_part, read_checkpoint
-    from stream_app.training.model.network import pad
+    from stream_app.training.networks.checkpoint import own_part, read_checkpoint
+    from stream_app.training.networks.network import pad
 
     network, shared = read_checkpoint(checkpoint)
     network.eval()

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import optuna
 
 from stream_app.training.model.data import Row
-from stream_app.training.model.training import Recipe, train
+from stream_app.training.networks.training import Recipe, train
 
 
 def suggested(trial: optuna.Trial, recipe: Recipe) -> Recipe:

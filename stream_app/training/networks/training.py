@@ -3,7 +3,7 @@
 Fine-tuning for sentiment alone would pull the mean of the states apart by polarity, so an
 anchor loss keeps its centred direction near the frozen base's. Going on from a checkpoint (for
 a domain's own labels), head, centre and directions stay the checkpoint's, so vectors stored
-under it stay comparable. Written as a checkpoint that `models.export` turns into a bundle.
+under it stay comparable. Written as a checkpoint that `export` turns into a bundle.
 """
 
 import random
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,10 +22,10 @@ from transformers import AutoModel
 from stream_app.inference.measures import fit_temperature, summary
 from stream_app.inference.tokens import Encoding, TextEncoder
 from stream_app.training.model.centring import is_chinese, polarity, shared_part
-from stream_app.training.model.checkpoint import is_checkpoint, read_checkpoint, write_checkpoint
 from stream_app.training.model.data import Row
-from stream_app.training.model.fitting import Losses, Saving, Schedule, fit, planned
-from stream_app.training.model.network import (
+from stream_app.training.networks.checkpoint import is_checkpoint, read_checkpoint, write_checkpoint
+from stream_app.training.networks.fitting import Losses, Saving, Schedule, fit, planned
+from stream_app.training.networks.network import (
     SentimentModel,
     device,
     half,
@@ -83,7 +84,7 @@ def starting_point(base: Path, recipe: Recipe) -> tuple[SentimentModel, dict[str
         )  # fmt: skip
         model = SentimentModel(encoder, encoder.config.hidden_size)
     # The word table keeps the base's alignment of languages, and costs nothing to update.
-    model.encoder.get_input_embeddings().weight.requires_grad_(False)
+    model.encoder.get_input_embeddings().requires_grad_(False)
     return model, shared
 
 
@@ -107,7 +108,7 @@ def train(
     """Fine-tune `base` on `rows`, measure on `held_out`, write the checkpoint folder `out`.
 
     Returns the held-out metrics. `base` is a local folder: a BERT or a checkpoint. Raises
-    `models.resume.StateError` where `saving` resumes another run's state.
+    `resume.StateError` where `saving` resumes another run's state.
     """
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
@@ -116,10 +117,10 @@ def train(
     where = device()
     model, shared = starting_point(base, recipe)
     settle(model, where)
-    frozen = deepcopy(model.encoder).bfloat16().eval()
+    frozen = deepcopy(model.encoder).bfloat16().train(False)
     if recipe.lora_rank:
         model = with_lora(model, recipe.lora_rank).to(where)
-    config = model.encoder.config
+    config = model.config
     recipe = replace(recipe, max_tokens=min(recipe.max_tokens, config.max_position_embeddings))
     pad_id = int(config.pad_token_id or 0)
     text_encoder = TextEncoder(base / "tokenizer.json", recipe.max_tokens)
@@ -170,7 +171,8 @@ def train(
 
     seconds = fit(model, plan, losses, recipe, saving, judge)
     if recipe.lora_rank:
-        model.encoder = model.encoder.merge_and_unload()
+        adapted: Any = model.encoder  # of peft, which has no types
+        model.encoder = adapted.merge_and_unload()
     temperature, metrics = measure(model, text_encoder, held_out, pad_id)
     metrics["train_minutes"] = round(seconds / 60, 1)
     if shared is None:

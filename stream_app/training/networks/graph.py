@@ -256,7 +256,7 @@ def heads_of_sentiment(g: Graph, states: str, mask: str, w: Weights) -> None:
 def embedding(g: Graph, states: str, mask: str, w: Weights) -> None:
     """`pooled` [batch, hidden]: masked mean less the shared part, at unit length.
 
-    The shared part is `centre` and what lies along `directions` (see `models.centring`).
+    The shared part is `centre` and what lies along `directions` (see `model.centring`).
     """
     weighted = g.add("Mul", states, g.add("Unsqueeze", mask, g.ints(2)))
     total = g.add("ReduceSum", weighted, g.ints(1), keepdims=0)
@@ -277,7 +277,7 @@ def build(
     int8: bool = True,
     standard: bool = False,
 ) -> onnx.ModelProto:
-    """Graph of a checkpoint's weights (see `models.training`), in int8 or float32.
+    """Graph of a checkpoint's weights (see `training`), in int8 or float32.
 
     Inputs `input_ids`, `attention_mask`: int64 [batch, tokens]; outputs `logits` [batch, 3]
     and `pooled` [batch, hidden], float32.

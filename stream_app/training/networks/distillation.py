@@ -19,11 +19,11 @@ from torch.nn import functional as F
 
 from stream_app.inference.tokens import TextEncoder
 from stream_app.training.model.augmentation import augmented
-from stream_app.training.model.checkpoint import own_part, read_checkpoint, write_checkpoint
 from stream_app.training.model.data import Row
-from stream_app.training.model.fitting import Losses, Saving, Schedule, fit, planned
-from stream_app.training.model.network import SentimentModel, device, half, pad, settle
-from stream_app.training.model.training import label_loss, measure
+from stream_app.training.networks.checkpoint import own_part, read_checkpoint, write_checkpoint
+from stream_app.training.networks.fitting import Losses, Saving, Schedule, fit, planned
+from stream_app.training.networks.network import SentimentModel, device, half, pad, settle
+from stream_app.training.networks.training import label_loss, measure
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def distil(
     settle(teacher, where).eval()
     # Without dropout: the teacher's answer is a target to hit, not a label to doubt.
     student, _ = read_checkpoint(teacher_folder, chosen)
-    student.encoder.get_input_embeddings().weight.requires_grad_(False)
+    student.encoder.get_input_embeddings().requires_grad_(False)
     settle(student, where)
     rows = [*rows, *augmented(rows, recipe.augment, recipe.seed)]
     text_encoder = TextEncoder(teacher_folder / "tokenizer.json", recipe.max_tokens)
@@ -114,7 +114,8 @@ def distil(
         }  # fmt: skip
         weights = (recipe.logit_weight, recipe.hidden_weight, recipe.embedding_weight,
                    recipe.label_weight)  # fmt: skip
-        loss = sum(w * part for w, part in zip(weights, shown.values(), strict=True))
+        parts = (w * part for w, part in zip(weights, shown.values(), strict=True))
+        loss = sum(parts, torch.zeros((), device=where))
         return loss, shown
 
     seconds = fit(student, plan, losses, recipe, saving)

@@ -12,9 +12,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import BertConfig, BertModel
 
+from stream_app.training.model import provenance
 from stream_app.training.model.data import Row
-from stream_app.training.model.fitting import Schedule
-from stream_app.training.model.network import SentimentModel
+from stream_app.training.networks.fitting import Schedule
+from stream_app.training.networks.network import SentimentModel
 
 LAYER = "encoder.encoder.layer."
 
@@ -52,7 +53,8 @@ def read_checkpoint(
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=0.0,
     )
-    model = SentimentModel(BertModel(config, add_pooling_layer=False), hidden)
+    encoder = BertModel(config, add_pooling_layer=False)  # type: ignore[no-untyped-call]
+    model = SentimentModel(encoder, hidden)
     model.load_state_dict(kept)
     return model, shared
 
@@ -79,10 +81,8 @@ def write_checkpoint(
     state |= {name: torch.from_numpy(value) for name, value in shared.items()}
     save_file(state, out / "weights.safetensors")
     shutil.copyfile(base / "tokenizer.json", out / "tokenizer.json")
-    sources: dict[str, int] = {}
-    for row in rows:
-        sources[row.source] = sources.get(row.source, 0) + 1
-    config = model.encoder.config
+    made = provenance.of_run(base, rows)
+    config = model.config
     body = {
         "max_tokens": recipe.max_tokens,
         "heads": config.num_attention_heads,
@@ -91,7 +91,8 @@ def write_checkpoint(
         "pad_id": int(config.pad_token_id or 0),
         "temperature": temperature,
         "held_out": metrics,
-        "sources": sources,
+        "sources": {source.name: source.rows for source in made.data},
+        "provenance": provenance.as_stated(made),
         "recipe": asdict(recipe),
     }
     (out / "training.json").write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")

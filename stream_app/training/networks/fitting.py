@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from stream_app.training.model.resume import RunState, run_identity
-from stream_app.training.model.stopping import Stopping
+from stream_app.training.networks.resume import RunState, run_identity
+from stream_app.training.networks.stopping import Stopping
 
 Losses = tuple[Tensor, dict[str, Tensor]]
 """The loss of a batch, and what of it the progress bar shows."""
@@ -99,7 +99,7 @@ def fit(
     """
     if recipe.check_every and judge is None:
         raise ValueError("check_every needs held-out rows to judge by")
-    encoder = [p for p in model.encoder.parameters() if p.requires_grad]
+    encoder = [p for p in model.get_submodule("encoder").parameters() if p.requires_grad]
     heads = [p for n, p in model.named_parameters() if not n.startswith("encoder.")]
     optimizer = torch.optim.AdamW(
         [
@@ -134,7 +134,7 @@ def fit(
     progress = tqdm(total=len(plan), initial=done, desc="train", unit="batch", mininterval=5)
     for step in range(done, len(plan)):
         loss, parts = losses(step, plan[step])
-        (loss / recipe.accumulate).backward()
+        torch.autograd.backward(loss / recipe.accumulate)
         stepped = (step + 1) % recipe.accumulate == 0 or step + 1 == len(plan)
         if stepped:
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -5,28 +5,32 @@ the masked mean of the same layer.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from transformers import BertConfig, PreTrainedModel
 
 from stream_app.inference.tokens import Encoding
 
 
-class SentimentModel(nn.Module):  # type: ignore[misc]
+class SentimentModel(nn.Module):
     """BERT encoder, attention-pooled three-class head, mean-pooled embedding."""
 
-    def __init__(self, encoder: nn.Module, hidden: int) -> None:
+    def __init__(self, encoder: PreTrainedModel, hidden: int) -> None:
         super().__init__()
         self.encoder = encoder
+        self.config = cast(BertConfig, encoder.config)
         self.query = nn.Linear(hidden, 1)
         self.dense = nn.Linear(hidden, hidden)
         self.classify = nn.Linear(hidden, 3)
-        self.dropout = nn.Dropout(encoder.config.hidden_dropout_prob)
+        self.dropout = nn.Dropout(self.config.hidden_dropout_prob)
 
     def words(self, ids: Tensor) -> Tensor:
         """Word embeddings [batch, tokens, hidden] of ids [batch, tokens]."""
-        return self.encoder.get_input_embeddings()(ids)
+        words: Tensor = self.encoder.get_input_embeddings()(ids)
+        return words
 
     def forward(self, words: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Logits [batch, 3] and the masked mean [batch, hidden], in float32.
@@ -83,7 +87,7 @@ def pad(encodings: Sequence[Encoding], pad_id: int) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-@torch.inference_mode()  # type: ignore[untyped-decorator]
+@torch.inference_mode()
 def predict(
     model: SentimentModel, encodings: Sequence[Encoding], pad_id: int
 ) -> tuple[np.ndarray, np.ndarray]:
