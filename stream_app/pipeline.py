@@ -117,7 +117,7 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
             max_text=settings.max_text,
             future_seconds=settings.future_seconds,
         ),
-        items=CatalogueProcessor(live, settings.future_seconds),
+        items=CatalogueProcessor(live, settings.future_seconds, settings.partitions),
         interests=Interests(
             hybrid,
             catalogue,

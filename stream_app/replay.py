@@ -82,7 +82,10 @@ class Replay:
         values = self.states[agent.table.name]
         result = processor(messages, lambda number, key: values.get((number, key)))
         for state in result.states:
-            values[state.partition, state.key] = state.value
+            if state.value is None:
+                values.pop((state.partition, state.key), None)
+            else:
+                values[state.partition, state.key] = state.value
         return result
 
     def _batch(self, batch: Sequence[Record]) -> Iterator[Output]:

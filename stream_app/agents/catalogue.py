@@ -1,11 +1,21 @@
 """items → item-vectors, which every worker reads back whole."""
 
+from typing import Any
+
+import msgspec
+
 from stream_app import schemas
 from stream_app.agents.description import Agent, Subscriber, Subscription
 from stream_app.pipeline import Pipeline
 from stream_app.schemas import ItemVector
 
-AGENT = Agent("catalogue", lambda pipeline: pipeline.items)
+
+def _readable(pipeline: Pipeline, value: bytes) -> dict[str, Any]:
+    decoded = msgspec.json.decode(value)
+    return decoded if isinstance(decoded, dict) else {"applied": decoded}
+
+
+AGENT = Agent("catalogue", lambda pipeline: pipeline.items, readable=_readable)
 
 
 def _open(pipeline: Pipeline) -> Subscriber:

@@ -44,7 +44,8 @@ class State(NamedTuple):
 
     partition: int
     key: bytes
-    value: bytes
+    value: bytes | None
+    """None: the key is forgotten."""
 
 
 class Result(NamedTuple):

@@ -123,7 +123,11 @@ class Table(NamedTuple):
     key: str
 
 
-TABLES = (Table("interests", "interests", "user_id"), Table("subjects", "watch", "subject"))
+TABLES = (
+    Table("catalogue", "catalogue", "item_id"),
+    Table("interests", "interests", "user_id"),
+    Table("subjects", "watch", "subject"),
+)
 """In their changelogs compaction waits for an hour: a stale record must not be all that is left of
 its key before the owner has written it again."""
 

@@ -1,65 +1,126 @@
-"""Items to item vectors."""
+"""Items to item vectors.
+
+`item-vectors` is compacted and read whole by every worker, so a stale record in it would stay for
+good. The agent has a table for that: who owns a partition of it owns the items of that partition,
+and notices what a worker that was frozen sent after it had lost them.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from stream_app import schemas
 from stream_app.inference.live import Live
 from stream_app.messages.dead_letter import dead
-from stream_app.messages.message import Message, Read, Record, Result, carried
+from stream_app.messages.message import REFRESH, Message, Read, Record, Result, State, carried
 from stream_app.messages.vectors import pack
-from stream_app.processors.validity import event_time
+from stream_app.processors.validity import check_key, event_time
 from stream_app.schemas import Invalid, Item, ItemVector
 from stream_app.telemetry import metrics
 from stream_app.text.clean import clean
 
 STAGE = "catalogue"
+APPLIED = b""
+"""Key under which a partition's table keeps the newest offset that is in it. No item has it."""
+
+
+@dataclass(slots=True)
+class _Partition:
+    """What a batch makes of one partition's items."""
+
+    applied: int
+    """Newest offset that is in the table."""
+    values: dict[bytes, bytes | None] = field(default_factory=dict)
+    """New item vectors by key; None: the item is gone."""
 
 
 class CatalogueProcessor:
-    """Embeds title, category, tags and description. Keeps no state."""
+    """Embeds title, category, tags and description; keeps each item's newest vector.
 
-    def __init__(self, live: Live, future_seconds: float) -> None:
+    A redelivered message changes nothing and sends what is known of its item again, so a removal
+    that was applied stays, whatever comes again before it.
+    """
+
+    def __init__(self, live: Live, future_seconds: float, partitions: int) -> None:
         self._live = live
         self._future = future_seconds
+        self._partitions = partitions
 
     def __call__(self, messages: Sequence[Message], read: Read) -> Result:
         records: list[Record] = []
-        valid: list[tuple[Message, Item]] = []
-        for message in messages:
+        items: dict[int, Item] = {}
+        """Of the messages, by their place in the batch."""
+        valid: list[int] = []
+        for place, message in enumerate(messages):
             try:
-                if message.value is None and message.key:
-                    records.append(Record("item-vectors", _item_id(message.key).encode(), None))
-                    continue
-                valid.append((message, self._validate(message)))
+                if message.topic != REFRESH and message.value is None:
+                    check_key(message, _item_id(message.key), self._partitions)
+                elif message.topic != REFRESH:
+                    items[place] = self._validate(message)
+                valid.append(place)
             except Invalid as error:
                 records.append(dead(message, error, STAGE))
-        inference = self._live.current.inference
-        outputs = inference.infer([item_text(item) for _, item in valid])
-        metrics.inferred(outputs.cached, outputs.tokens, outputs.padding)
-        for row, (message, item) in enumerate(valid):
-            if row in outputs.errors:
-                failed = Invalid(f"the model failed on it: {type(outputs.errors[row]).__name__}")
-                records.append(dead(message, failed, STAGE))
+        vectors = self._embed(items)
+        touched: dict[int, _Partition] = {}
+        for place in valid:
+            message, vector = messages[place], vectors.get(place)
+            if isinstance(vector, Invalid):
+                records.append(dead(message, vector, STAGE))
                 continue
-            vector: np.ndarray = outputs.embedding[row]
-            value = schemas.encode(ItemVector(item, pack(vector), inference.version))
-            records.append(
-                Record("item-vectors", item.item_id.encode(), value, carried(message.headers))
+            partition = touched.setdefault(
+                message.partition, _Partition(int(read(message.partition, APPLIED) or -1))
             )
-        return Result(records, [])
+            if message.key != APPLIED:
+                records.append(_apply(message, vector, partition, read))
+        states = [
+            State(number, key, value)
+            for number, partition in touched.items()
+            # The offset last: what is cut off before it is applied again.
+            for key, value in [*partition.values.items(), (APPLIED, b"%d" % partition.applied)]
+        ]
+        return Result(records, states)
+
+    def _embed(self, items: dict[int, Item]) -> dict[int, bytes | Invalid]:
+        """Each item's encoded vector, or why there is none."""
+        inference = self._live.current.inference
+        outputs = inference.infer([item_text(item) for item in items.values()])
+        metrics.inferred(outputs.cached, outputs.tokens, outputs.padding)
+        vectors: dict[int, bytes | Invalid] = {}
+        for row, (place, item) in enumerate(items.items()):
+            if row in outputs.errors:
+                kind = type(outputs.errors[row]).__name__
+                vectors[place] = Invalid(f"the model failed on it: {kind}")
+            else:
+                vector: np.ndarray = outputs.embedding[row]
+                vectors[place] = schemas.encode(ItemVector(item, pack(vector), inference.version))
+        return vectors
 
     def _validate(self, message: Message) -> Item:
         item = schemas.decode(message.value, Item)
         if message.key != item.item_id.encode():
             raise Invalid("the message key is not the item_id")
+        check_key(message, item.item_id, self._partitions)
         event_time(item.time, message.time, self._future)
         return item
 
 
-def _item_id(key: bytes) -> str:
+def _apply(message: Message, vector: bytes | None, partition: _Partition, read: Read) -> Record:
+    """The newest vector of the message's item, kept if the message is new."""
+    key = message.key or b""
+    if message.topic != REFRESH and message.offset > partition.applied:
+        partition.applied = message.offset
+        partition.values[key] = vector
+    elif key not in partition.values:
+        # Written again even if unchanged: somebody else's record may be the newest of the key.
+        partition.values[key] = read(message.partition, key)
+    return Record("item-vectors", key, partition.values[key], carried(message.headers))
+
+
+def _item_id(key: bytes | None) -> str:
     """The id that a key is; raises Invalid."""
+    if not key:
+        raise Invalid("the message has neither key nor value")
     try:
         return key.decode()
     except UnicodeDecodeError as error:
@@ -67,6 +128,6 @@ def _item_id(key: bytes) -> str:
 
 
 def item_text(item: Item) -> str:
-    """The text of an item that is embedded."""
+    """What of an item is embedded."""
     parts = (item.title, item.category, " ".join(item.tags), item.description)
     return clean(". ".join(part for part in parts if part))
