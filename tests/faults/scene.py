@@ -198,7 +198,7 @@ class Scene:
         sent: list[asyncio.Future[Any]] = []
         came = list(self._visitors.come(int(RATE * SECONDS), angry))
         for number, (topic, key, value) in enumerate(came):
-            due = begun + number / (2 * RATE)
+            due = begun + number / (2.5 * RATE)
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             entry = message(topic, key, value, time.time() - self._visitors.moment())
             sent.append(asyncio.ensure_future(self._produce(entry)))
@@ -265,6 +265,13 @@ class Scene:
         found = self._witness
         interests = interests_of(found.tables["interests"])
         wrong = differences(interests, self._oracle.records("interests"), "interests")
+        items = {
+            key: value["item"]
+            for key, value in self._oracle.records("catalogue").items()
+            if "item" in value
+        }
+        # Whatever was removed is gone for every reader.
+        wrong += differences(found.items, items, "items")
         subjects = subjects_of(self._pipeline, found.tables["subjects"])
         expected = self._oracle.records("subjects")
         without_analyses(subjects, expected)

@@ -1,4 +1,5 @@
-"""A shop's visitors: reviews and behaviours at a steady rate, with bursts of complaints."""
+"""A shop's visitors: reviews and behaviours at a steady rate, with bursts of complaints, and a shelf
+of items that come, change and go."""
 
 import json
 import random
@@ -10,6 +11,8 @@ from stream_app.messages.message import Record
 USERS = 150
 COMPLAINED = "p-101"
 """The item of which everybody complains at times."""
+SHELF = 12
+"""Items that are put and removed again and again."""
 
 
 class Visitors:
@@ -23,8 +26,11 @@ class Visitors:
         self._complaints = [r.text for r in data.reviews if r.stars is not None and r.stars <= 2]
         self._number = 0
 
-    def come(self, count: int, angry: bool) -> Iterator[tuple[str, bytes, dict[str, object]]]:
-        """Topic, key and value without its time, of `count` reviews and as many behaviours."""
+    def come(
+        self, count: int, angry: bool
+    ) -> Iterator[tuple[str, bytes, dict[str, object] | None]]:
+        """Topic, key and value without its time, of `count` reviews, as many behaviours, and half as
+        many changes of the shelf; None: a removal."""
         draw = self._draw
         for _ in range(count):
             self._number += 1
@@ -49,12 +55,18 @@ class Visitors:
                 "kind": kind,
             }  # fmt: skip
             yield "behaviours", key.encode(), behaviour
+            if draw.random() < 0.5:
+                item = f"shelf-{draw.randrange(SHELF)}"
+                put: dict[str, object] = {"item_id": item, "title": f"Lamp of {number}"}
+                yield "items", item.encode(), put if draw.random() < 0.6 else None
 
     def moment(self) -> float:
         """Seconds by which an event is older than its message."""
         return self._draw.uniform(0, 4)
 
 
-def message(topic: str, key: bytes, value: dict[str, object], time: float) -> Record:
+def message(topic: str, key: bytes, value: dict[str, object] | None, time: float) -> Record:
     """The message of an event at a time."""
+    if value is None:
+        return Record(topic, key, None)
     return Record(topic, key, json.dumps(value | {"time": time}, ensure_ascii=False).encode())

@@ -39,6 +39,8 @@ class Witness:
         self.alerts: dict[str, dict[str, Any]] = {}
         self.alerts_sent = 0
         self.trends: dict[str, dict[str, Any]] = {}
+        self.items: dict[str, dict[str, Any]] = {}
+        """The newest of `item-vectors`."""
         self.newest: dict[str, dict[str, Any]] = {}
         """Each user's newest recommendations."""
         self.tables: dict[str, dict[str, bytes]] = {table.name: {} for table in TABLES}
@@ -91,6 +93,9 @@ class Witness:
             origin = place(record.headers)
             self.buried[origin] += 1
             self.dead[origin] = (time, told(record.headers)["exception.message"])
+        elif record.value is None:
+            assert name == "item-vectors", f"{name} has a tombstone"
+            self.items.pop(record.key.decode(), None)
         else:
             self._output(name, record.key.decode(), time, json.loads(record.value))
 
@@ -108,6 +113,8 @@ class Witness:
             self.alerts[value["id"]] = value
         elif name == "trends":
             self.trends[key] = value
+        elif name == "item-vectors":
+            self.items[key] = value["item"]
 
     def _keep(self, table: str, record: ConsumerRecord) -> None:
         its, owner = token(record.headers), (table, record.partition)
@@ -115,5 +122,9 @@ class Witness:
             self.stale += 1
             return
         self._tokens[owner] = its
-        if record.key != OWNER:
+        if record.key == OWNER:
+            return
+        if record.value is None:
+            self.tables[table].pop(record.key.decode(), None)
+        else:
             self.tables[table][record.key.decode()] = record.value
