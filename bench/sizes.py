@@ -25,7 +25,9 @@ class _Told(Replay):
     def process(self, agent: Agent, messages: Sequence[Message]) -> Result:
         result = super().process(agent, messages)
         if agent.table is not None:
-            self.written += [(agent.table.name, len(key) + len(v)) for _, key, v in result.states]
+            self.written += [
+                (agent.table.name, len(key) + len(v or b"")) for _, key, v in result.states
+            ]
         return result
 
 

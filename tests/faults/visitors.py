@@ -1,5 +1,7 @@
-"""A shop's visitors: reviews and behaviours at a steady rate, with bursts of complaints, and a shelf
-of items that come, change and go."""
+"""A shop's visitors: reviews and behaviours at a steady rate, with bursts of complaints.
+
+And a shelf of items that come, change and go.
+"""
 
 import json
 import random
@@ -11,6 +13,8 @@ from stream_app.messages.message import Record
 USERS = 150
 COMPLAINED = "p-101"
 """The item of which everybody complains at times."""
+Event = tuple[str, bytes, dict[str, object] | None]
+"""Topic, key and value without its time; None: a removal."""
 SHELF = 12
 """Items that are put and removed again and again."""
 
@@ -26,11 +30,8 @@ class Visitors:
         self._complaints = [r.text for r in data.reviews if r.stars is not None and r.stars <= 2]
         self._number = 0
 
-    def come(
-        self, count: int, angry: bool
-    ) -> Iterator[tuple[str, bytes, dict[str, object] | None]]:
-        """Topic, key and value without its time, of `count` reviews, as many behaviours, and half as
-        many changes of the shelf; None: a removal."""
+    def come(self, count: int, angry: bool) -> Iterator[Event]:
+        """Of `count` reviews, as many behaviours, and half as many changes of the shelf."""
         draw = self._draw
         for _ in range(count):
             self._number += 1
