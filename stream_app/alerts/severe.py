@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from stream_app.messages.identity import event_hash
 from stream_app.schemas import Alert, Analysis, Evidence
 from stream_app.schemas.records import AlertKind
 
@@ -25,7 +26,8 @@ class SevereRule:
 
 
 def severe(analysis: Analysis, rule: SevereRule) -> Alert | None:
-    """The alert of a severe review; its id is the review's, so a repeat is the same alert."""
+    """The alert of a severe review; its id is of the user, the review and what it is about, so a
+    repeat is the same alert and nobody else's review is."""
     text = analysis.text.casefold()
     words = [word for word, folded in zip(rule.words, rule.folded, strict=True) if folded in text]
     negative = analysis.probabilities.get("negative", 0.0)
@@ -35,8 +37,9 @@ def severe(analysis: Analysis, rule: SevereRule) -> Alert | None:
         return None
     reason = f"safety word: {', '.join(words)}" if words else f"negative with {negative:.0%}"
     subject = f"item:{analysis.item_id}" if analysis.item_id else f"user:{analysis.user_id}"
+    event = event_hash("review", analysis.user_id, analysis.id)
     return Alert(
-        id=f"severe:{analysis.id}",
+        id=f"severe:{subject}:{event:016x}",
         kind=KIND,
         subject=subject,
         time=analysis.time,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_app.interests.record import EVENTS, KINDS, REVIEWS, SEEN, Event, Interest
-from stream_app.messages.identity import hash16, hash64
+from stream_app.messages.identity import event_hash, hash16, hash64
 from stream_app.messages.vectors import unpack
 from stream_app.schemas import Analysis, Behaviour
 
@@ -36,7 +36,7 @@ def apply_analysis(interest: Interest, analysis: Analysis, rules: Rules) -> bool
     source = f"{analysis.source.topic}/{analysis.source.partition}"
     if not _advance(interest, source, analysis.source.offset):
         return False
-    review = (int(analysis.time), hash64(analysis.id))
+    review = (int(analysis.time), event_hash("review", analysis.user_id, analysis.id))
     if any(known == review[1] for _, known in interest.reviews):
         return False
     insort(interest.reviews, review)
@@ -67,7 +67,7 @@ def apply_behaviour(
     before. `time` is its event time, `source` and `offset` are where its message stands."""
     if not _advance(interest, source, offset):
         return False
-    event = hash64(behaviour.event_id or f"{source}/{offset}")
+    event = event_hash("behaviour", behaviour.user_id, behaviour.event_id or f"{source}/{offset}")
     if any(known.id == event for known in interest.events):
         return False
     _decay(interest, time, rules)

@@ -2,6 +2,7 @@
 
 import hashlib
 from functools import lru_cache
+from typing import Literal
 
 from aiokafka.partitioner import murmur2
 
@@ -9,6 +10,12 @@ from aiokafka.partitioner import murmur2
 def hash64(text: str) -> int:
     """64-bit BLAKE2b of an id: fixed size in the records, the same on every machine."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def event_hash(kind: Literal["review", "behaviour"], user_id: str, event_id: str) -> int:
+    """64 bits of an event. Ids are a user's own, of each kind: an order number may be both a
+    purchase's and a review's, and whoever guesses an id cannot use it up for somebody else."""
+    return hash64(f"{kind}:{len(user_id)}:{user_id}:{event_id}")
 
 
 def hash16(text: str) -> int:

@@ -12,7 +12,7 @@ from stream_app.emerging.unmatched import unmatched
 from stream_app.inference.batching import Inference
 from stream_app.inference.live import Live
 from stream_app.messages.dead_letter import dead
-from stream_app.messages.identity import hash64
+from stream_app.messages.identity import event_hash
 from stream_app.messages.message import PRODUCED, Headers, Message, Read, Record, Result, carried
 from stream_app.messages.vectors import pack
 from stream_app.processors.signals import Collector
@@ -149,7 +149,7 @@ class Analyse:
         names = [topic.id for topic in analysis.topics]
         sign = SIGN[analysis.sentiment]
         praise = self._praise * max(analysis.intensity, 0.0)
-        event = hash64(analysis.id)
+        event = event_hash("review", analysis.user_id, analysis.id)
 
         def entry(weight: float, topics: list[str]) -> Signal:
             return Signal(

@@ -8,7 +8,7 @@ from stream_app import schemas
 from stream_app.interests.record import Interest, decode, empty, encode
 from stream_app.interests.update import Rules, apply_analysis, apply_behaviour
 from stream_app.messages.dead_letter import dead
-from stream_app.messages.identity import hash64
+from stream_app.messages.identity import event_hash
 from stream_app.messages.message import (
     REFRESH,
     Headers,
@@ -116,7 +116,7 @@ class Interests:
         apply_analysis(user.interest, analysis, self._rules)
         cause = Event("review", analysis.time, analysis.item_id, analysis.intensity)
         users[analysis.user_id] = user.caused(cause, message)
-        event = hash64(analysis.id)
+        event = event_hash("review", analysis.user_id, analysis.id)
         before = steps(user.interest.events, event)
         # The item's subject has the review itself from `analyse`; what preceded it is known here.
         if analysis.item_id is not None and before:
@@ -134,7 +134,11 @@ class Interests:
         apply_behaviour(user.interest, behaviour, message.source, message.offset, time, self._rules)
         cause = Event(behaviour.kind, time, behaviour.item_id)
         users[behaviour.user_id] = user.caused(cause, message)
-        event = hash64(behaviour.event_id or f"{message.source}/{message.offset}")
+        event = event_hash(
+            "behaviour",
+            behaviour.user_id,
+            behaviour.event_id or f"{message.source}/{message.offset}",
+        )
         weight = max(self._rules.weights.get(behaviour.kind, 0.0), 0.0)
         signals.add(
             f"item:{behaviour.item_id}",

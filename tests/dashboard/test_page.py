@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from stream_app import schemas
 from stream_app.broker.process import await_ready, free_ports
 from stream_app.demo import corpus
+from stream_app.messages.identity import event_hash
 from stream_app.messages.topics import LARGE
 from stream_app.schemas import Alert, Evidence
 from tests.dashboard.browsing import Demo, interruptible
@@ -208,8 +209,8 @@ def test_a_review_travels_within_two_seconds(chromium: Browser, demo: Demo) -> N
         shows(page, "analyses", before + 1, FASTEST)
         # The page shows the writer now, and the alert.
         expect(page.get_by_label("User", exact=True)).to_have_value("u-visitor")
-        review = json.loads(told.value)["id"]
-        expect(page.locator(f"[data-alert='severe:{review}']")).to_be_attached()
+        written = event_hash("review", "u-visitor", json.loads(told.value)["id"])
+        expect(page.locator(f"[data-alert$=':{written:016x}']")).to_be_attached()
 
 
 def test_an_alert_is_acknowledged_by_keyboard_on_every_page(chromium: Browser, demo: Demo) -> None:

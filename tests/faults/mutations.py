@@ -74,8 +74,19 @@ MUTATIONS = (
         "tests/subjects/test_record.py",
     ),
     Mutation(
+        2, "an id is everybody's", "stream_app/messages/identity.py",
+        'return hash64(f"{kind}:{len(user_id)}:{user_id}:{event_id}")', "return hash64(event_id)",
+        "tests/processors/test_identity.py",
+    ),
+    Mutation(
+        2, "what was removed comes back with what comes again",
+        "stream_app/processors/catalogue.py",
+        "message.offset > partition.applied", "message.offset >= 0",
+        "tests/processors/test_catalogue.py",
+    ),
+    Mutation(
         2, "an alert has another id each time", "stream_app/alerts/severe.py",
-        'id=f"severe:{analysis.id}",', 'id=f"severe:{analysis.id}:{id(analysis)}",',
+        'id=f"severe:{subject}:{event:016x}",', 'id=f"severe:{subject}:{id(analysis)}",',
         "tests/faults/test_faults.py --strikes 4 --only worker",
     ),
     Mutation(

@@ -180,7 +180,7 @@ async def test_a_stranger_sees_the_whole_way(any_broker: Broker, tmp_path: Path)
     (analysis,) = await read_all(settings, settings.prefix + "analyses")
     assert json.loads(analysis.value)["sentiment"] == "negative"
     (alert, *_) = await read_all(settings, settings.prefix + "alerts")
-    assert json.loads(alert.value)["id"] == "severe:r1"
+    assert json.loads(alert.value)["review_id"] == "r1"
 
 
 async def test_a_worker_stops_in_time_without_its_broker(tmp_path: Path) -> None:

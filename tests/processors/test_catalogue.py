@@ -1,17 +1,13 @@
 """Items in the order of their offsets: what was removed stays removed, whatever comes again."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
-from stream_app import profiles
-from stream_app.inference.batching import Inference
-from stream_app.inference.bundle import default_bundle, load
-from stream_app.inference.runtime import Model
 from stream_app.messages.identity import partition
 from stream_app.messages.message import REFRESH, Message, Record
-from stream_app.pipeline import Pipeline, assemble
+from stream_app.pipeline import Pipeline
 from stream_app.processors.catalogue import APPLIED
 from stream_app.settings import Settings
 
@@ -37,13 +33,6 @@ class Table:
         return result.records
 
 
-@pytest.fixture(scope="module")
-def pipeline() -> Iterator[Pipeline]:
-    inference = Inference(Model(load(default_bundle())))
-    yield assemble(SETTINGS, profiles.load("shop"), inference)
-    inference.close()
-
-
 @pytest.fixture
 def table(pipeline: Pipeline) -> Table:
     return Table(pipeline)
@@ -58,7 +47,7 @@ def item(offset: int, title: str | None, name: str = "p1") -> Message:
 
 def titles(records: Sequence[Record]) -> list[str | None]:
     """The title that each record gives its item; None: removed."""
-    return [r.value and json.loads(r.value)["item"]["title"] for r in records]
+    return [json.loads(r.value)["item"]["title"] if r.value else None for r in records]
 
 
 def test_a_batch_keeps_the_order_of_puts_and_removals(table: Table) -> None:

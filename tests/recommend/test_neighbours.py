@@ -7,7 +7,7 @@ import pytest
 
 from stream_app.interests.record import Interest, empty
 from stream_app.interests.update import Rules, apply_behaviour
-from stream_app.messages.identity import hash64
+from stream_app.messages.identity import event_hash, hash64
 from stream_app.recommend.neighbours import (
     COUNTED,
     LEAST,
@@ -46,11 +46,14 @@ def viewer(*items: str) -> Interest:
 
 def test_an_event_is_paired_with_those_before_it_less_with_each_step() -> None:
     events = viewer("a", "b", "c", "b", "d").events
-    assert dict(steps(events, hash64("e4"))) == pytest.approx({
+    assert dict(steps(events, event_hash("behaviour", "u", "e4"))) == pytest.approx({
         hash64("b"): 1 + COUNTED**2, hash64("c"): COUNTED, hash64("a"): COUNTED**3,
     })  # fmt: skip
-    assert dict(steps(events, hash64("e3"))) == {hash64("c"): 1.0, hash64("a"): COUNTED**2}
-    assert steps(events, hash64("e0")) == []
+    assert dict(steps(events, event_hash("behaviour", "u", "e3"))) == {
+        hash64("c"): 1.0,
+        hash64("a"): COUNTED**2,
+    }
+    assert steps(events, event_hash("behaviour", "u", "e0")) == []
     assert steps(events, hash64("gone")) == []
     assert steps([], 7) == []
 
