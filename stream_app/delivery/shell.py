@@ -15,6 +15,7 @@ from stream_app.delivery.ending import fail
 from stream_app.delivery.inbox import Batch, Inbox
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.table import StateTable
+from stream_app.delivery.upstream.store import reserved
 from stream_app.delivery.upstream.unpacking import Unreadable
 from stream_app.messages.dead_letter import dead
 from stream_app.messages.message import REFRESH, Message, Processor, Record, Result
@@ -65,7 +66,8 @@ class Shell:
         await _Run(self).run()
 
     def process(self, messages: Sequence[Message]) -> Result:
-        """Compute a batch, in a thread of the pool. What could not be unpacked is a dead letter."""
+        """Compute a batch, in a thread of the pool. What could not be unpacked is a dead letter,
+        and with a table what has one of the keys that the store keeps for itself."""
         read = self._table.read if self._table else _no_table
         letters: list[Record] = []
         readable: list[Message] = []
@@ -73,6 +75,8 @@ class Shell:
             if isinstance(message.value, Unreadable):
                 error = Invalid(message.value.reason)
                 letters.append(dead(message._replace(value=None), error, self.name))
+            elif self._table and message.key is not None and reserved(message.key):
+                letters.append(dead(message, Invalid("the key is reserved"), self.name))
             else:
                 readable.append(message)
         result = self._processor(readable, read)
@@ -85,7 +89,7 @@ class Shell:
 
     def refreshes(self) -> list[Message]:
         """A message for each key of which a worker that lost its partition wrote too late."""
-        found = self._table.doubtful() if self._table else []
+        found = self._table.overwritten() if self._table else []
         return [Message(REFRESH, number, -1, key, None, (), 0.0) for number, key in found]
 
     async def look(self) -> bool:

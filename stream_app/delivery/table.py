@@ -6,12 +6,13 @@ changelog by the outbox; only then they are written to RocksDB, together with th
 offset they stand at, in one atomic write. Recovery and standbys stay Faust's.
 """
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import faust
-import rocksdict
 from aiokafka import TopicPartition
 from faust.tables import Table
 
@@ -32,16 +33,13 @@ class _Table(Table):  # type: ignore[misc]
         return Store("rocksdb://", self.app, self, table_name=self.name, options=self.options)
 
 
-class _Claim(NamedTuple):
-    """Our own claim as the changelog holds it."""
+class _Written(NamedTuple):
+    """A record of our own as the changelog holds it."""
 
-    value: bytes
     offset: int
-    key: bytes = OWNER
-
-    @property
-    def headers(self) -> Headers:
-        return signed(int(self.value))
+    key: bytes
+    value: bytes
+    headers: Headers
 
 
 class StateTable:
@@ -52,8 +50,6 @@ class StateTable:
         self._outbox = outbox
         self._owned: dict[int, int] = {}
         """Token by partition."""
-        self._looked: dict[int, int] = {}
-        """Offset by partition up to which `look` has seen what others wrote."""
         self._table: Any = app.tables.add(
             _Table(
                 app,
@@ -95,7 +91,8 @@ class StateTable:
             before = [r for r in await self._foreign(partition, [place]) if r.offset < place]
             if any(token(record.headers) >= claim for record in before):
                 raise Superseded(f"another worker has claimed partition {partition} first")
-            self._store.restore(partition, [*before, _Claim(value, place)])
+            ours = _Written(place, OWNER, value, signed(claim))
+            self._store.restore(partition, [*before, ours])
             self._owned[partition] = claim
 
     def read(self, partition: int, key: bytes) -> bytes | None:
@@ -105,42 +102,48 @@ class StateTable:
     async def store(self, states: Sequence[State]) -> None:
         """Write a batch; returns when changelog and disk have it. Raises Superseded, KafkaError."""
         topic = self._table.changelog_topic_name
-        offsets = await self._outbox.append([
-            Entry(topic, partition, key, value, signed(self._owned.get(partition, 0)))
-            for partition, key, value in states
-        ])  # fmt: skip
-        batches: dict[int, Any] = defaultdict(lambda: rocksdict.WriteBatch(raw_mode=True))
-        places: dict[int, list[int]] = defaultdict(list)
-        for (partition, key, value), offset in zip(states, offsets, strict=True):
-            batches[partition].put(key, value)
-            places[partition].append(offset)
-        for partition, taken in places.items():
+        entries = [
+            Entry(topic, state.partition, state.key, state.value, self._signature(state.partition))
+            for state in states
+        ]
+        written: dict[int, list[Any]] = defaultdict(list)
+        offsets = await self._outbox.append(entries)
+        for entry, offset in zip(entries, offsets, strict=True):
+            assert entry.key is not None and entry.value is not None
+            ours = _Written(offset, entry.key, entry.value, entry.headers)
+            written[entry.partition].append(ours)
+        for partition, records in written.items():
             if partition in self._owned:
-                self._judge(await self._foreign(partition, taken))
-        for partition, batch in batches.items():
-            batch.put(self._store.offset_key, str(max(places[partition])).encode())
-            self._store.write(partition, batch)
+                foreign = await self._foreign(partition, [record.offset for record in records])
+                self._judge(foreign)
+                records += foreign
+        for partition, records in written.items():
+            if self._store.token(partition) > self._owned.get(partition, sys.maxsize):
+                raise Superseded(f"another worker has owned partition {partition} meanwhile")
+            self._store.restore(partition, sorted(records, key=attrgetter("offset")))
 
     async def look(self) -> bool:
-        """Whether something is doubtful, what others wrote while there was nothing to do here
+        """Whether something was overwritten, what others wrote while there was nothing to do here
         included. Raises as `store`."""
-        first = {
-            self._changelog(p): max(self._store.next_offset(p), self._looked.get(p, 0))
-            for p in self._open()
-        }
+        first = {self._changelog(p): self._store.next_offset(p) for p in self._open()}
         if first:
-            foreign = await beyond(self._settings, first)
-            self._looked |= {record.partition: record.offset + 1 for record in foreign}
-            self._judge(foreign)
-        return any(self._store.doubtful.get(partition) for partition in self._open())
+            foreign: dict[int, list[Any]] = defaultdict(list)
+            for record in await beyond(self._settings, first):
+                foreign[record.partition].append(record)
+            for partition in foreign.keys() & set(self._open()):
+                self._judge(foreign[partition])
+                self._store.restore(partition, foreign[partition])
+        return bool(self.overwritten())
 
-    def doubtful(self) -> list[tuple[int, bytes]]:
-        """Partition and key of what is to be written again, told once."""
-        found: list[tuple[int, bytes]] = []
-        for partition in self._open():
-            keys = self._store.doubtful.pop(partition, set())
-            found.extend((partition, key) for key in keys)
-        return found
+    def overwritten(self) -> list[tuple[int, bytes]]:
+        """Partition and key of what is to be written again, until it is. A key without a state is
+        left out: whatever gives it one will write it."""
+        return [
+            (partition, key)
+            for partition in self._open()
+            for key in sorted(self._store.overwritten[partition])
+            if self._store.read(partition, key) is not None
+        ]
 
     def _open(self) -> list[int]:
         """Partitions that we have claimed and not lost since, as far as we know."""
@@ -164,9 +167,13 @@ class StateTable:
         return [record for record in records if record.offset not in taken]
 
     def _judge(self, foreign: Sequence[Any]) -> None:
-        """Who writes after our claim with a lower token was frozen when it was made."""
+        """Raise Superseded if one of them has a higher token. Who writes after our claim with a
+        lower one was frozen when it was made."""
         for record in foreign:
             if token(record.headers) > self._owned[record.partition]:
                 raise Superseded(f"another worker owns {record.topic}/{record.partition}")
-            if record.key != OWNER:
-                self._store.doubtful[record.partition].add(record.key)
+
+    def _signature(self, partition: int) -> Headers:
+        """Headers of our records in a partition; without a claim that of the last one."""
+        claim = self._owned.get(partition)
+        return signed(self._store.token(partition) if claim is None else claim)

@@ -14,7 +14,11 @@ from hypothesis import strategies as st
 from stream_app.delivery.ending import EXIT_FAILURE
 from stream_app.delivery.inbox import Batch
 from stream_app.delivery.outbox import Outbox
+from stream_app.delivery.ownership import OWNER
 from stream_app.delivery.shell import Shell
+from stream_app.delivery.table import StateTable
+from stream_app.delivery.upstream.store import Store
+from stream_app.messages.dead_letter import origin
 from stream_app.messages.message import Message, Read, Record, Result
 from stream_app.settings import Settings
 
@@ -140,6 +144,32 @@ def test_a_batch_that_gathers_takes_what_comes_just_after() -> None:
     assert batches(0.2) == [9, 3]
 
 
+class Hidden(StateTable):
+    """A table of which only the claim's key can be read."""
+
+    def __init__(self) -> None:
+        pass
+
+    def read(self, partition: int, key: bytes) -> bytes | None:
+        return b"7" if key == OWNER else None
+
+
+def test_a_key_that_the_store_keeps_for_itself_is_a_dead_letter() -> None:
+    """A user may have any name: whose name is that of the claim must not read it."""
+    seen: list[bytes | None] = []
+
+    def processor(messages: Sequence[Message], read: Read) -> Result:
+        seen.extend(message.key for message in messages)
+        return Result([], [])
+
+    shell = Shell("t", processor, Sent([]), rows=9, size=99, table=Hidden())
+    keys = [b"u", OWNER, Store.offset_key, b"\0", None]
+    result = shell.process([Message("t", 0, n, key, b"x", (), 1.0) for n, key in enumerate(keys)])
+    assert seen == [b"u", b"\0", None]
+    assert [record.key for record in result.records] == [OWNER, Store.offset_key]
+    assert {origin(record)[2] for record in result.records} == {"Invalid"}
+
+
 START = """
 import asyncio
 from test_shell import Sent, Source
@@ -174,7 +204,7 @@ FAILS_BESIDE = (
 begun = asyncio.Event()
 
 class Table:
-    doubtful, look = list, None
+    overwritten, look = list, None
     def read(self, partition, key): pass
     async def own(self, partitions): pass
     async def store(self, states):

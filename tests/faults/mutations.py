@@ -92,8 +92,8 @@ MUTATIONS = (
     ),
     Mutation(
         3, "the changelog is left out", "stream_app/delivery/table.py",
-        "        offsets = await self._outbox.append([\n",
-        "        offsets = list(range(len(states))) or await self._outbox.append([\n",
+        "        offsets = await self._outbox.append(entries)\n",
+        "        offsets = list(range(len(entries)))\n",
         "tests/kafka/test_ownership.py",
     ),
     Mutation(
@@ -114,9 +114,8 @@ MUTATIONS = (
         "tests/delivery/upstream/test_store.py",
     ),
     Mutation(
-        3, "what a frozen worker sent too late stays", "stream_app/delivery/table.py",
-        "                self._store.doubtful[record.partition].add(record.key)\n",
-        "                pass\n",
+        3, "what a frozen worker sent too late stays", "stream_app/delivery/upstream/store.py",
+        "                    overwritten.add(key)\n", "                    pass\n",
         "tests/kafka/test_ownership.py",
     ),
     Mutation(

@@ -3,7 +3,8 @@
 import logging
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,14 @@ log = logging.getLogger(__name__)
 
 BROKEN = "BROKEN"
 """File in a partition's folder that was found corrupt while in use."""
+OVERWRITTEN = b"\x00overwritten\x00"
+"""Before each key whose newest record in the changelog is stale; the value is empty. It stays on
+this disk, not in the changelog, from which it follows."""
+
+
+def reserved(key: bytes) -> bool:
+    """Whether a store keeps something of its own under this key: no key of the table."""
+    return key in (OWNER, rocksdb.Store.offset_key) or key.startswith(OVERWRITTEN)
 
 
 class Store(rocksdb.Store):  # type: ignore[misc]
@@ -24,8 +33,9 @@ class Store(rocksdb.Store):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.doubtful: dict[int, set[bytes]] = defaultdict(set)
-        """Keys by partition whose newest record in the changelog is stale: to be written again."""
+        self.overwritten: dict[int, set[bytes]] = {}
+        """By open partition: keys whose newest record in the changelog is by a worker that owned
+        the partition no more. They are to be written again. The disk has them as well."""
         self.unclaimed: set[int] = set()
         """Partitions opened since they were last claimed: they may have been another's meanwhile,
         and recovery may not have told yet."""
@@ -57,10 +67,6 @@ class Store(rocksdb.Store):  # type: ignore[misc]
             # It is in use: whoever opens it next restores it.
             (self.partition_path(partition) / BROKEN).touch()
 
-    def write(self, partition: int, batch: Any) -> None:
-        """Write a batch of RocksDB, all or nothing."""
-        self._db_for_partition(partition).write(batch)
-
     def apply_changelog_batch(
         self,
         batch: Iterable[Any],
@@ -81,32 +87,52 @@ class Store(rocksdb.Store):  # type: ignore[misc]
 
     def restore(self, partition: int, records: Sequence[Any]) -> None:
         """Take the next records of a partition's changelog, without those of workers that owned
-        it no more; atomic, with where it ends."""
+        it no more; atomic, with the keys that those have overwritten and with where it ends."""
         batch = rocksdict.WriteBatch(raw_mode=True)
         highest = self.token(partition)
+        overwritten = set(self.overwritten[partition])
         for record in records:
-            its = token(record.headers or ())
+            key, its = record.key, token(record.headers or ())
             if its < highest:
-                self.doubtful[partition].add(record.key)
+                if key != OWNER:  # a claim that came late is nobody's state
+                    overwritten.add(key)
+                    batch.put(OVERWRITTEN + key, b"")
                 continue
             highest = its
-            self.doubtful[partition].discard(record.key)
+            if key in overwritten:
+                overwritten.remove(key)
+                batch.delete(OVERWRITTEN + key)
             if record.value is None:
-                batch.delete(record.key)
+                batch.delete(key)
             else:
-                batch.put(record.key, record.value)
+                batch.put(key, record.value)
         batch.put(OWNER, str(highest).encode())
         batch.put(self.offset_key, str(records[-1].offset).encode())
-        self.write(partition, batch)
+        self._db_for_partition(partition).write(batch)
+        self.overwritten[partition] = overwritten
+
+    def _visible_keys(self, db: Any) -> Iterator[bytes]:
+        return (key for key in super()._visible_keys(db) if not reserved(key))
+
+    def _visible_items(self, db: Any) -> Iterator[tuple[bytes, bytes]]:
+        return (item for item in super()._visible_items(db) if not reserved(item[0]))
 
     def _open_for_partition(self, partition: int) -> Any:
         self.unclaimed.add(partition)
         try:
             self._check_files(self.partition_path(partition))
-            return super()._open_for_partition(partition)
+            return self._opened(partition)
         except Exception as error:
             self._discard(partition, error)
-            return super()._open_for_partition(partition)
+            return self._opened(partition)
+
+    def _opened(self, partition: int) -> Any:
+        database = super()._open_for_partition(partition)
+        marks = takewhile(
+            lambda key: key.startswith(OVERWRITTEN), database.keys(from_key=OVERWRITTEN)
+        )
+        self.overwritten[partition] = {key.removeprefix(OVERWRITTEN) for key in marks}
+        return database
 
     def _check_files(self, path: Path) -> None:
         """A manifest that lost its end opens without a word, and without the tables it no longer
