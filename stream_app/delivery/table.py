@@ -14,23 +14,13 @@ from typing import Any, NamedTuple
 
 import faust
 from aiokafka import TopicPartition
-from faust.tables import Table
 
 from stream_app.delivery.outbox import Entry, Outbox
 from stream_app.delivery.ownership import OWNER, Superseded, beyond, signed, token
+from stream_app.delivery.upstream import tables
 from stream_app.delivery.upstream.store import Store
 from stream_app.messages.message import Headers, State
 from stream_app.settings import Settings
-
-BLOCK_CACHE = 2 * 1024 * 1024
-"""Bytes per partition; Faust's default is 2 GiB."""
-WRITE_BUFFER = 1 * 1024 * 1024
-"""Bytes per partition, at most three at once; the default of 64 MiB looks like a leak."""
-
-
-class _Table(Table):  # type: ignore[misc]
-    def _new_store(self) -> Store:
-        return Store("rocksdb://", self.app, self, table_name=self.name, options=self.options)
 
 
 class _Written(NamedTuple):
@@ -50,21 +40,7 @@ class StateTable:
         self._outbox = outbox
         self._owned: dict[int, int] = {}
         """Token by partition."""
-        self._table: Any = app.tables.add(
-            _Table(
-                app,
-                name=name,
-                key_type=bytes,
-                value_type=bytes,
-                partitions=app.conf.topic_partitions,
-                options={
-                    "driver": "rocksdict",
-                    "block_cache_size": BLOCK_CACHE,
-                    "write_buffer_size": WRITE_BUFFER,
-                },
-                beacon=app.tables.beacon,
-            )
-        )
+        self._table: Any = tables.add(app, name)
 
     @property
     def _store(self) -> Store:

@@ -39,6 +39,7 @@ from mode.utils.futures import notify
 
 from stream_app.delivery.inbox import Batch, Inbox
 from stream_app.delivery.upstream import committed, unpacking
+from stream_app.delivery.upstream.names import require
 from stream_app.delivery.upstream.pace import Pace
 from stream_app.messages.message import Message, size
 from stream_app.messages.topics import LARGE
@@ -217,7 +218,8 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
 
 
 def transport_class(settings: Settings) -> type[Any]:
-    """A transport with the settings' wait and prefix."""
+    """A transport with the settings' wait and prefix. Raises UpstreamError."""
+    require("transport")
     unpacking.install()
     committed.install()
 
