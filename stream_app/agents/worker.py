@@ -17,7 +17,7 @@ from stream_app.agents.description import Agent, Reminders, Subscriber, Subscrip
 from stream_app.agents.registry import AGENTS, SUBSCRIPTIONS
 from stream_app.delivery import administration
 from stream_app.delivery.broadcast import Broadcast
-from stream_app.delivery.ending import fail
+from stream_app.delivery.ending import drain_and_exit
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.shell import Shell
 from stream_app.delivery.table import StateTable
@@ -120,7 +120,7 @@ def create_worker(
             )
             await asyncio.Event().wait()  # also where nothing is read whole
         except Exception as error:
-            await fail("broadcast", error, worker.outbox)
+            await drain_and_exit("broadcast", error, worker.outbox)
         finally:
             await worker.outbox.stop()
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from stream_app.delivery.reader import reader
+from stream_app.delivery.consumer import standalone_consumer
 from stream_app.delivery.upstream.pace import Pace
 from stream_app.messages.topics import full_name
 from stream_app.schemas import Invalid
@@ -16,10 +16,10 @@ from stream_app.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
-BREATH = 0.05
+PAUSE = 0.05
 """Seconds between two readings: each costs the more the less it brings."""
 
-TOLD = 10
+LOGGED = 10
 """Messages passed over of which the log tells; the metric counts all."""
 
 Handle = Callable[[bytes | None, bytes | None], None]
@@ -27,14 +27,14 @@ Handle = Callable[[bytes | None, bytes | None], None]
 
 
 @asynccontextmanager
-async def whole(
+async def from_beginning(
     settings: Settings, topic: str
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, dict[TopicPartition, int]]]:
     """A consumer without a group at the beginning of a topic, and where each partition ends now.
 
     Raises KafkaError.
     """
-    async with reader(settings) as consumer:
+    async with standalone_consumer(settings) as consumer:
         name = full_name(settings, topic)
         partitions = [TopicPartition(name, number) for number in range(settings.partitions)]
         consumer.assign(partitions)
@@ -54,22 +54,22 @@ class Broadcast:
         self.topic = topic
         self._handle = handle
         self.ready = asyncio.Event()
-        self._passed = 0
+        self._skipped = 0
 
     async def run(self) -> None:
         """Read until cancelled. Raises KafkaError."""
-        async with whole(self._settings, self.topic) as (consumer, ends):
+        async with from_beginning(self._settings, self.topic) as (consumer, ends):
             pace = Pace(consumer)
             behind = {tp for tp in ends if await consumer.position(tp) < ends[tp]}
             while True:
                 if not behind:
                     self.ready.set()
-                    await asyncio.sleep(BREATH)
+                    await asyncio.sleep(PAUSE)
                 found = await consumer.getmany(timeout_ms=self._settings.fetch_wait_ms)
-                pace.note(bool(found))
+                pace.observe(bool(found))
                 for tp, messages in found.items():
                     for message in messages:
-                        self._give(message)
+                        self._handle_one(message)
                     if messages[-1].offset + 1 >= ends[tp]:
                         behind.discard(tp)
                 # A compacted partition may end before its last offset was ever readable.
@@ -77,12 +77,12 @@ class Broadcast:
                     if await consumer.position(tp) >= ends[tp]:
                         behind.discard(tp)
 
-    def _give(self, message: ConsumerRecord) -> None:
+    def _handle_one(self, message: ConsumerRecord) -> None:
         try:
             self._handle(message.key, message.value)
         except Invalid as reason:
             metrics.UNREADABLE.labels(self.topic).inc()
-            self._passed += 1
-            if self._passed <= TOLD:
+            self._skipped += 1
+            if self._skipped <= LOGGED:
                 place = f"{message.topic}/{message.partition}, offset {message.offset}"
                 log.error("%s is passed over: %s", place, reason)

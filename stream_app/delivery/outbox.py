@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 
-from stream_app.messages.dead_letter import origin
+from stream_app.messages.dead_letter import error_labels
 from stream_app.messages.identity import partition
 from stream_app.messages.message import Headers, Record
 from stream_app.messages.topics import LARGE, full_name
@@ -72,7 +72,7 @@ class Outbox:
         task.add_done_callback(self._begun.discard)
         return task
 
-    async def settled(self, seconds: float | None = None) -> None:
+    async def drain(self, seconds: float | None = None) -> None:
         """Wait for what has begun, for so long at most."""
         if self._begun:
             await asyncio.wait(self._begun, timeout=seconds)
@@ -80,7 +80,7 @@ class Outbox:
     async def stop(self) -> None:
         """Send what has begun and disconnect."""
         self.stopped = True
-        await self.settled()
+        await self.drain()
         if self._producer is not None:
             await self._producer.stop()
             self._producer = None
@@ -90,7 +90,7 @@ class Outbox:
         entries = []
         for record in records:
             if record.topic == "dead-letters":
-                metrics.DEAD.labels(*origin(record)).inc()
+                metrics.DEAD.labels(*error_labels(record)).inc()
             topic, number = full_name(self._settings, record.topic), self._partition(record.key)
             entries.append(Entry(topic, number, record.key, record.value, record.headers))
         await self.append(entries)

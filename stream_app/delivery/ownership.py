@@ -17,17 +17,17 @@ from collections.abc import Iterable, Mapping
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from stream_app.delivery.reader import reader
+from stream_app.delivery.consumer import standalone_consumer
 from stream_app.messages.message import Headers
 from stream_app.settings import Settings
 
 TOKEN = "token"
 """Header of a changelog record: its writer's token, in decimal."""
-OWNER = b"\x00owner"
+CLAIM_KEY = b"\x00owner"
 """Key of a claim; its value is the token."""
 
 
-class Superseded(RuntimeError):
+class Fenced(RuntimeError):
     """Another worker has taken the partition over."""
 
 
@@ -36,14 +36,16 @@ def token(headers: Iterable[tuple[str, bytes]]) -> int:
     return next((int(value) for name, value in headers if name == TOKEN), 0)
 
 
-def signed(token: int) -> Headers:
+def token_headers(token: int) -> Headers:
     """Headers of a changelog record by the writer with this token."""
     return ((TOKEN, str(token).encode()),)
 
 
-async def beyond(settings: Settings, first: Mapping[TopicPartition, int]) -> list[ConsumerRecord]:
+async def records_since(
+    settings: Settings, first: Mapping[TopicPartition, int]
+) -> list[ConsumerRecord]:
     """The records of partitions from an offset to where each ends now. Raises KafkaError."""
-    async with reader(settings) as consumer:
+    async with standalone_consumer(settings) as consumer:
         ends = await consumer.end_offsets(list(first))
         behind = {tp for tp, offset in first.items() if offset < ends[tp]}
         found: list[ConsumerRecord] = []

@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from stream_app.delivery.ending import fail
+from stream_app.delivery.ending import drain_and_exit
 from stream_app.delivery.inbox import Batch, Inbox
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.table import StateTable
 from stream_app.delivery.upstream.store import reserved
 from stream_app.delivery.upstream.unpacking import Unreadable
-from stream_app.messages.dead_letter import dead
+from stream_app.messages.dead_letter import dead_letter
 from stream_app.messages.message import REFRESH, Message, Processor, Record, Result
 from stream_app.schemas import Invalid
 from stream_app.telemetry import tracing
@@ -74,27 +74,27 @@ class Shell:
         for message in messages:
             if isinstance(message.value, Unreadable):
                 error = Invalid(message.value.reason)
-                letters.append(dead(message._replace(value=None), error, self.name))
+                letters.append(dead_letter(message._replace(value=None), error, self.name))
             elif self._table and message.key is not None and reserved(message.key):
-                letters.append(dead(message, Invalid("the key is reserved"), self.name))
+                letters.append(dead_letter(message, Invalid("the key is reserved"), self.name))
             else:
                 readable.append(message)
         result = self._processor(readable, read)
         return Result(letters + result.records, result.states)
 
-    async def own(self, messages: Sequence[Message]) -> None:
+    async def claim(self, messages: Sequence[Message]) -> None:
         """Claim the partitions of a batch before its state is read."""
         if self._table is not None:
-            await self._table.own(message.partition for message in messages)
+            await self._table.claim(message.partition for message in messages)
 
     def refreshes(self) -> list[Message]:
         """A message for each key of which a worker that lost its partition wrote too late."""
         found = self._table.overwritten() if self._table else []
         return [Message(REFRESH, number, -1, key, None, (), 0.0) for number, key in found]
 
-    async def look(self) -> bool:
+    async def check_changelog(self) -> bool:
         """Nothing has come for a while: whether others wrote meanwhile."""
-        return self._table is not None and await self._table.look()
+        return self._table is not None and await self._table.check_changelog()
 
     async def deliver(self, result: Result) -> None:
         """Send everything; returns when it is stored. Begun, it goes on when partitions move and
@@ -102,7 +102,7 @@ class Shell:
         if self._outbox.stopped:
             raise RuntimeError("the worker is ending")
         task = self._outbox.begin(self._deliver(result))
-        task.add_done_callback(self.check)
+        task.add_done_callback(self._end_if_failed)
         await asyncio.shield(task)
 
     async def _deliver(self, result: Result) -> None:
@@ -112,11 +112,12 @@ class Shell:
         if self._table is not None:
             await self._table.store(result.states)
 
-    def check(self, task: asyncio.Task[None]) -> None:
+    def _end_if_failed(self, task: asyncio.Task[None]) -> None:
         """End the process if a task has failed, unless the worker is ending anyway."""
         if task.cancelled() or (error := task.exception()) is None or self._outbox.stopped:
             return
-        self._failing = asyncio.create_task(fail(self.name, error, self._outbox))
+        ending = drain_and_exit(self.name, error, self._outbox)
+        self._failing = asyncio.create_task(ending)
 
 
 def _no_table(partition: int, key: bytes) -> bytes | None:
@@ -130,13 +131,13 @@ class _Run:
         self._shell = shell
         self._threads = asyncio.Semaphore(shell._threads)
         # Computed batches that wait for their turn to be sent must not pile up.
-        self._flying = asyncio.Semaphore(shell._threads + 2)
+        self._in_flight = asyncio.Semaphore(shell._threads + 2)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         await self._shell._outbox.start()
         # A run before this one may have been cancelled with a delivery under way.
-        await self._shell._outbox.settled()
+        await self._shell._outbox.drain()
         if self._shell._ready is not None:
             await self._shell._ready()
         self._spawn(self._dispatch())
@@ -154,24 +155,24 @@ class _Run:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._shell.check(task)
+        self._shell._end_if_failed(task)
 
-    async def _take(self) -> Batch:
+    async def _next_batch(self) -> Batch:
         """What has arrived, within the bounds of a batch; none if only to refresh."""
         inbox = self._shell.inbox
         while not await inbox.arrival(IDLE_SECONDS):
-            if await self._shell.look():
-                return inbox.take()
+            if await self._shell.check_changelog():
+                return inbox.next_batch()
         if self._shell._gather and not inbox.enough:
             await asyncio.sleep(self._shell._gather)
-        return inbox.take()
+        return inbox.next_batch()
 
     async def _dispatch(self) -> None:
         previous: asyncio.Task[None] | None = None
         while True:
-            await self._flying.acquire()
+            await self._in_flight.acquire()
             await self._threads.acquire()
-            batch = await self._take()
+            batch = await self._next_batch()
             previous = self._spawn(self._work(batch, self._shell.refreshes(), previous))
 
     async def _work(
@@ -180,7 +181,7 @@ class _Run:
         messages = [*refreshes, *batch.messages]
         meter = self._shell.meter
         with meter.flying(messages), tracing.batch(self._shell.name, messages):
-            await self._shell.own(messages)
+            await self._shell.claim(messages)
             with meter.compute.time():
                 loop = asyncio.get_running_loop()
                 result = await loop.run_in_executor(
@@ -196,4 +197,4 @@ class _Run:
             if self._shell._table is not None:
                 self._threads.release()
             self._shell.inbox.ack(batch)
-        self._flying.release()
+        self._in_flight.release()

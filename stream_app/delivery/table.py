@@ -16,7 +16,7 @@ import faust
 from aiokafka import TopicPartition
 
 from stream_app.delivery.outbox import Entry, Outbox
-from stream_app.delivery.ownership import OWNER, Superseded, beyond, signed, token
+from stream_app.delivery.ownership import CLAIM_KEY, Fenced, records_since, token, token_headers
 from stream_app.delivery.upstream import tables
 from stream_app.delivery.upstream.store import Store
 from stream_app.messages.message import Headers, State
@@ -38,7 +38,7 @@ class StateTable:
     def __init__(self, app: faust.App, settings: Settings, outbox: Outbox, name: str) -> None:
         self._settings = settings
         self._outbox = outbox
-        self._owned: dict[int, int] = {}
+        self._claims: dict[int, int] = {}
         """Token by partition."""
         self._table: Any = tables.add(app, name)
 
@@ -47,36 +47,36 @@ class StateTable:
         store: Store = self._table.data
         return store
 
-    async def own(self, partitions: Iterable[int]) -> None:
-        """Claim what was not claimed since it was opened, or by another. Raises Superseded,
+    async def claim(self, partitions: Iterable[int]) -> None:
+        """Claim what was not claimed since it was opened, or by another. Raises Fenced,
         KafkaError."""
         if not self._settings.idempotent:
             return  # the embedded broker misreports offsets; it has one worker
         for partition in set(partitions):
             newest = self._store.token(partition)
-            if self._owned.get(partition) == newest and partition not in self._store.unclaimed:
+            if self._claims.get(partition) == newest and partition not in self._store.unclaimed:
                 continue
             self._store.unclaimed.discard(partition)
             claim = newest + 1
             value = str(claim).encode()
             topic = self._changelog(partition).topic
             (place,) = await self._outbox.append(
-                [Entry(topic, partition, OWNER, value, signed(claim))]
+                [Entry(topic, partition, CLAIM_KEY, value, token_headers(claim))]
             )
             # What came before the claim counts, also if recovery ended without it.
             before = [r for r in await self._foreign(partition, [place]) if r.offset < place]
             if any(token(record.headers) >= claim for record in before):
-                raise Superseded(f"another worker has claimed partition {partition} first")
-            ours = _Written(place, OWNER, value, signed(claim))
-            self._store.restore(partition, [*before, ours])
-            self._owned[partition] = claim
+                raise Fenced(f"another worker has claimed partition {partition} first")
+            ours = _Written(place, CLAIM_KEY, value, token_headers(claim))
+            self._store.apply(partition, [*before, ours])
+            self._claims[partition] = claim
 
     def read(self, partition: int, key: bytes) -> bytes | None:
         """The value, or None."""
         return self._store.read(partition, key)
 
     async def store(self, states: Sequence[State]) -> None:
-        """Write a batch; returns when changelog and disk have it. Raises Superseded, KafkaError."""
+        """Write a batch; returns when changelog and disk have it. Raises Fenced, KafkaError."""
         topic = self._table.changelog_topic_name
         entries = [
             Entry(topic, state.partition, state.key, state.value, self._signature(state.partition))
@@ -89,26 +89,26 @@ class StateTable:
             ours = _Written(offset, entry.key, entry.value, entry.headers)
             written[entry.partition].append(ours)
         for partition, records in written.items():
-            if partition in self._owned:
+            if partition in self._claims:
                 foreign = await self._foreign(partition, [record.offset for record in records])
-                self._judge(foreign)
+                self._check_fenced(foreign)
                 records += foreign
         for partition, records in written.items():
-            if self._store.token(partition) > self._owned.get(partition, sys.maxsize):
-                raise Superseded(f"another worker has owned partition {partition} meanwhile")
-            self._store.restore(partition, sorted(records, key=attrgetter("offset")))
+            if self._store.token(partition) > self._claims.get(partition, sys.maxsize):
+                raise Fenced(f"another worker has owned partition {partition} meanwhile")
+            self._store.apply(partition, sorted(records, key=attrgetter("offset")))
 
-    async def look(self) -> bool:
+    async def check_changelog(self) -> bool:
         """Whether something was overwritten, what others wrote while there was nothing to do here
         included. Raises as `store`."""
-        first = {self._changelog(p): self._store.next_offset(p) for p in self._open()}
+        first = {self._changelog(p): self._store.next_offset(p) for p in self._claimed()}
         if first:
             foreign: dict[int, list[Any]] = defaultdict(list)
-            for record in await beyond(self._settings, first):
+            for record in await records_since(self._settings, first):
                 foreign[record.partition].append(record)
-            for partition in foreign.keys() & set(self._open()):
-                self._judge(foreign[partition])
-                self._store.restore(partition, foreign[partition])
+            for partition in foreign.keys() & set(self._claimed()):
+                self._check_fenced(foreign[partition])
+                self._store.apply(partition, foreign[partition])
         return bool(self.overwritten())
 
     def overwritten(self) -> list[tuple[int, bytes]]:
@@ -116,16 +116,16 @@ class StateTable:
         left out: whatever gives it one will write it."""
         return [
             (partition, key)
-            for partition in self._open()
+            for partition in self._claimed()
             for key in sorted(self._store.overwritten[partition])
             if self._store.read(partition, key) is not None
         ]
 
-    def _open(self) -> list[int]:
+    def _claimed(self) -> list[int]:
         """Partitions that we have claimed and not lost since, as far as we know."""
         return [
             partition
-            for partition, claim in self._owned.items()
+            for partition, claim in self._claims.items()
             if self._store.is_open(partition)
             and partition not in self._store.unclaimed
             and self._store.token(partition) == claim
@@ -139,17 +139,17 @@ class StateTable:
         first = self._store.next_offset(partition)
         if max(taken) - first + 1 == len(taken):
             return []
-        records = await beyond(self._settings, {self._changelog(partition): first})
+        records = await records_since(self._settings, {self._changelog(partition): first})
         return [record for record in records if record.offset not in taken]
 
-    def _judge(self, foreign: Sequence[Any]) -> None:
-        """Raise Superseded if one of them has a higher token. Who writes after our claim with a
+    def _check_fenced(self, foreign: Sequence[Any]) -> None:
+        """Raise Fenced if one of them has a higher token. Who writes after our claim with a
         lower one was frozen when it was made."""
         for record in foreign:
-            if token(record.headers) > self._owned[record.partition]:
-                raise Superseded(f"another worker owns {record.topic}/{record.partition}")
+            if token(record.headers) > self._claims[record.partition]:
+                raise Fenced(f"another worker owns {record.topic}/{record.partition}")
 
     def _signature(self, partition: int) -> Headers:
         """Headers of our records in a partition; without a claim that of the last one."""
-        claim = self._owned.get(partition)
-        return signed(self._store.token(partition) if claim is None else claim)
+        claim = self._claims.get(partition)
+        return token_headers(self._store.token(partition) if claim is None else claim)

@@ -11,7 +11,7 @@ MOST = LARGE - 16 * 1024
 """Bytes of an input of which the dead letter is whole: reason and framing must fit in as well."""
 
 
-def dead(message: Message, error: Exception, stage: str) -> Record:
+def dead_letter(message: Message, error: Exception, stage: str) -> Record:
     """The dead letter of `message`. The reason must not repeat personal data: errors of ours
     name fields and positions, never contents. An input larger than `MOST` is cut to fit; it
     stands whole at its origin."""
@@ -48,7 +48,7 @@ def _fitting(headers: Headers, room: int) -> Headers:
     return tuple(found)
 
 
-def told(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+def error_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     """What a dead letter's headers say, by their names without `PREFIX`."""
     return {
         name.removeprefix(PREFIX): (value or b"").decode("utf-8", "replace")
@@ -57,13 +57,13 @@ def told(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     }
 
 
-def place(headers: Iterable[tuple[str, bytes | None]]) -> tuple[str, int, int]:
+def origin(headers: Iterable[tuple[str, bytes | None]]) -> tuple[str, int, int]:
     """Topic, partition and offset of what a dead letter was."""
-    said = told(headers)
+    said = error_headers(headers)
     return said["topic"], int(said["partition"]), int(said["offset"])
 
 
-def origin(letter: Record) -> tuple[str, str, str]:
+def error_labels(letter: Record) -> tuple[str, str, str]:
     """Of a dead letter: the topic it came from, the stage it ended in, the class of its error."""
-    said = told(letter.headers)
+    said = error_headers(letter.headers)
     return said["topic"], said["stage"], said["exception.class.name"]

@@ -54,7 +54,7 @@ class Result(NamedTuple):
     states: list[State]
 
 
-Read = Callable[[int, bytes], bytes | None]
+StateReader = Callable[[int, bytes], bytes | None]
 """A table's value by partition and key."""
 
 
@@ -65,7 +65,7 @@ class Processor(Protocol):
     worker before anything of the batch is acked.
     """
 
-    def __call__(self, messages: Sequence[Message], read: Read) -> Result: ...
+    def __call__(self, messages: Sequence[Message], read: StateReader) -> Result: ...
 
 
 def size(message: Any) -> int:
@@ -79,14 +79,14 @@ def weight(name: str, value: bytes | None) -> int:
     return HEADER + 4 * len(name) + len(value or b"")
 
 
-PRODUCED = "produced"
+INGEST_TIME = "produced"
 """Header of an analysis: the timestamp of its review's message, milliseconds."""
 
 
-def stamp(message: Message) -> float | None:
+def carried_ingest_time(message: Message) -> float | None:
     """When the review of an analysis entered the flow, seconds since the epoch; None: untold."""
     for name, value in message.headers:
-        if name == PRODUCED:
+        if name == INGEST_TIME:
             try:
                 return int(value or b"") / 1000
             except (ValueError, OverflowError):
@@ -94,9 +94,9 @@ def stamp(message: Message) -> float | None:
     return None
 
 
-def produced(message: Message) -> float:
+def ingest_time(message: Message) -> float:
     """When the event entered the flow, seconds since the epoch; below 0: unknown."""
-    told = stamp(message)
+    told = carried_ingest_time(message)
     return message.time if told is None else told
 
 

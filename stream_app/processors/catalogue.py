@@ -6,8 +6,8 @@ import numpy as np
 
 from stream_app import schemas
 from stream_app.inference.live import Live
-from stream_app.messages.dead_letter import dead
-from stream_app.messages.message import Message, Read, Record, Result, carried
+from stream_app.messages.dead_letter import dead_letter
+from stream_app.messages.message import Message, Record, Result, StateReader, carried
 from stream_app.messages.vectors import pack
 from stream_app.processors.validity import event_time
 from stream_app.schemas import Invalid, Item, ItemVector
@@ -24,7 +24,7 @@ class CatalogueProcessor:
         self._live = live
         self._future = future_seconds
 
-    def __call__(self, messages: Sequence[Message], read: Read) -> Result:
+    def __call__(self, messages: Sequence[Message], read: StateReader) -> Result:
         records: list[Record] = []
         readable: list[tuple[Message, Item]] = []
         for message in messages:
@@ -34,14 +34,14 @@ class CatalogueProcessor:
                     continue
                 readable.append((message, self._read(message)))
             except Invalid as error:
-                records.append(dead(message, error, STAGE))
+                records.append(dead_letter(message, error, STAGE))
         inference = self._live.current.inference
         outputs = inference.infer([item_text(item) for _, item in readable])
         metrics.inferred(outputs.cached, outputs.tokens, outputs.padding)
         for row, (message, item) in enumerate(readable):
             if row in outputs.errors:
                 failed = Invalid(f"the model failed on it: {type(outputs.errors[row]).__name__}")
-                records.append(dead(message, failed, STAGE))
+                records.append(dead_letter(message, failed, STAGE))
                 continue
             vector: np.ndarray = outputs.embedding[row]
             value = schemas.encode(ItemVector(item, pack(vector), inference.version))

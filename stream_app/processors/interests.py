@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from stream_app import schemas
 from stream_app.interests.record import Interest, decode, empty, encode
 from stream_app.interests.update import Rules, apply_analysis, apply_behaviour
-from stream_app.messages.dead_letter import dead
+from stream_app.messages.dead_letter import dead_letter
 from stream_app.messages.identity import hash64
 from stream_app.messages.message import (
     REFRESH,
     Headers,
     Message,
-    Read,
     Record,
     Result,
     State,
+    StateReader,
     carried,
 )
 from stream_app.processors.signals import Collector
@@ -61,7 +61,7 @@ class Interests:
         self._partitions = partitions
         self._future = future_seconds
 
-    def __call__(self, messages: Sequence[Message], read: Read) -> Result:
+    def __call__(self, messages: Sequence[Message], read: StateReader) -> Result:
         self._catalogue.refresh()
         users: dict[str, _User] = {}
         signals = Collector()
@@ -75,7 +75,7 @@ class Interests:
                 else:
                     self._behaviour(message, users, read, signals)
             except Invalid as error:
-                letters.append(dead(message, error, STAGE))
+                letters.append(dead_letter(message, error, STAGE))
         ranked = self._hybrid.recommend([u.interest for u in users.values()], self._catalogue)
         records = letters
         states = []
@@ -95,14 +95,14 @@ class Interests:
         records.extend(signals.records())
         return Result(records, states)
 
-    def _refresh(self, message: Message, users: dict[str, _User], read: Read) -> None:
+    def _refresh(self, message: Message, users: dict[str, _User], read: StateReader) -> None:
         user_id = (message.key or b"").decode()
         if read(message.partition, user_id.encode()) is not None:
             user = self._user(message, user_id, users, read)
             user.cause = Event(REFRESH, user.interest.clock)
 
     def _analysis(
-        self, message: Message, users: dict[str, _User], read: Read, signals: Collector
+        self, message: Message, users: dict[str, _User], read: StateReader, signals: Collector
     ) -> None:
         analysis = schemas.decode(message.value, Analysis)
         check_key(message, analysis.user_id, self._partitions)
@@ -120,7 +120,7 @@ class Interests:
             )
 
     def _behaviour(
-        self, message: Message, users: dict[str, _User], read: Read, signals: Collector
+        self, message: Message, users: dict[str, _User], read: StateReader, signals: Collector
     ) -> None:
         behaviour = schemas.decode(message.value, Behaviour)
         check_key(message, behaviour.user_id, self._partitions)
@@ -145,7 +145,9 @@ class Interests:
             ),
         )
 
-    def _user(self, message: Message, user_id: str, users: dict[str, _User], read: Read) -> _User:
+    def _user(
+        self, message: Message, user_id: str, users: dict[str, _User], read: StateReader
+    ) -> _User:
         user = users.get(user_id)
         if user is None:
             data = read(message.partition, user_id.encode())

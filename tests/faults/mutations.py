@@ -35,13 +35,14 @@ class Mutation(NamedTuple):
 MUTATIONS = (
     Mutation(
         1, "what cannot be read is dropped", "stream_app/processors/analyse.py",
-        "                records.append(dead(message, error, STAGE))\n",
+        "                records.append(dead_letter(message, error, STAGE))\n",
         "                del error\n",
         "tests/processors/test_dead_letters.py",
     ),
     Mutation(
         1, "a failing batch leaves the worker running", "stream_app/delivery/shell.py",
-        "        self._failing = asyncio.create_task(fail(self.name, error, self._outbox))\n",
+        "        ending = drain_and_exit(self.name, error, self._outbox)\n"
+        "        self._failing = asyncio.create_task(ending)\n",
         "        log.error(error)\n",
         "tests/delivery/test_shell.py",
     ),
@@ -98,7 +99,7 @@ MUTATIONS = (
     ),
     Mutation(
         3, "a frozen worker goes on writing", "stream_app/delivery/table.py",
-        "            if token(record.headers) > self._owned[record.partition]:\n",
+        "            if token(record.headers) > self._claims[record.partition]:\n",
         "            if False:\n",
         "tests/kafka/test_ownership.py",
     ),
@@ -120,7 +121,7 @@ MUTATIONS = (
     ),
     Mutation(
         3, "a worker ends between outputs and state", "stream_app/delivery/ending.py",
-        "    await outbox.settled(END_SECONDS)\n", "",
+        "    await outbox.drain(END_SECONDS)\n", "",
         "tests/delivery/test_shell.py",
     ),
     Mutation(

@@ -28,7 +28,7 @@ class Pace:
         self._patient = consumer._fetch_max_wait_ms
         self._last = -CLOSE
 
-    def note(self, brought: bool) -> None:
+    def observe(self, brought: bool) -> None:
         """A reading has ended, and whether it brought anything."""
         now = monotonic()
         busy = brought and now - self._last < CLOSE

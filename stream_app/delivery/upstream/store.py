@@ -11,8 +11,8 @@ from typing import Any
 import rocksdict
 from faust.stores import rocksdb
 
-from stream_app.delivery.ending import die
-from stream_app.delivery.ownership import OWNER, token
+from stream_app.delivery.ending import exit_now
+from stream_app.delivery.ownership import CLAIM_KEY, token
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ this disk, not in the changelog, from which it follows."""
 
 def reserved(key: bytes) -> bool:
     """Whether a store keeps something of its own under this key: no key of the table."""
-    return key in (OWNER, rocksdb.Store.offset_key) or key.startswith(OVERWRITTEN)
+    return key in (CLAIM_KEY, rocksdb.Store.offset_key) or key.startswith(OVERWRITTEN)
 
 
 class Store(rocksdb.Store):  # type: ignore[misc]
@@ -46,7 +46,7 @@ class Store(rocksdb.Store):  # type: ignore[misc]
 
     def token(self, partition: int) -> int:
         """The highest token seen in a partition's changelog."""
-        return int(self._db_for_partition(partition).get(OWNER) or 0)
+        return int(self._db_for_partition(partition).get(CLAIM_KEY) or 0)
 
     def next_offset(self, partition: int) -> int:
         """Where the changelog goes on after what this store has of it."""
@@ -58,11 +58,11 @@ class Store(rocksdb.Store):  # type: ignore[misc]
         try:
             value: bytes | None = self._db_for_partition(partition).get(key)
         except Exception as error:
-            self._note(partition, error)
+            self._mark_corrupt(partition, error)
             raise
         return value
 
-    def _note(self, partition: int, error: Exception) -> None:
+    def _mark_corrupt(self, partition: int, error: Exception) -> None:
         if "Corruption" in str(error):
             # It is in use: whoever opens it next restores it.
             (self.partition_path(partition) / BROKEN).touch()
@@ -80,12 +80,12 @@ class Store(rocksdb.Store):  # type: ignore[misc]
             received[event.message.partition].append(event.message)
         for partition, records in received.items():
             try:
-                self.restore(partition, records)
+                self.apply(partition, records)
             except Exception as error:
-                self._note(partition, error)
-                die("recovery", error)
+                self._mark_corrupt(partition, error)
+                exit_now("recovery", error)
 
-    def restore(self, partition: int, records: Sequence[Any]) -> None:
+    def apply(self, partition: int, records: Sequence[Any]) -> None:
         """Take the next records of a partition's changelog, without those of workers that owned
         it no more; atomic, with the keys that those have overwritten and with where it ends."""
         batch = rocksdict.WriteBatch(raw_mode=True)
@@ -94,7 +94,7 @@ class Store(rocksdb.Store):  # type: ignore[misc]
         for record in records:
             key, its = record.key, token(record.headers or ())
             if its < highest:
-                if key != OWNER:  # a claim that came late is nobody's state
+                if key != CLAIM_KEY:  # a claim that came late is nobody's state
                     overwritten.add(key)
                     batch.put(OVERWRITTEN + key, b"")
                 continue
@@ -106,7 +106,7 @@ class Store(rocksdb.Store):  # type: ignore[misc]
                 batch.delete(key)
             else:
                 batch.put(key, record.value)
-        batch.put(OWNER, str(highest).encode())
+        batch.put(CLAIM_KEY, str(highest).encode())
         batch.put(self.offset_key, str(records[-1].offset).encode())
         self._db_for_partition(partition).write(batch)
         self.overwritten[partition] = overwritten

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from stream_app import schemas
-from stream_app.delivery.broadcast import whole
+from stream_app.delivery.broadcast import from_beginning
 from stream_app.schemas import Analysis, Behaviour, Invalid, ItemVector
 from stream_app.settings import Settings
 from stream_app.training.recommender.log import Interaction, Log, LogError, log_of
@@ -49,7 +49,7 @@ async def _messages(
     settings: Settings, topic: str
 ) -> AsyncIterator[tuple[bytes | None, bytes | None, float]]:
     """Key, value and time of every message that a topic holds now."""
-    async with whole(settings, topic) as (consumer, ends):
+    async with from_beginning(settings, topic) as (consumer, ends):
         while any([await consumer.position(tp) < end for tp, end in ends.items()]):
             found = await consumer.getmany(timeout_ms=settings.fetch_wait_ms)
             for messages in found.values():
