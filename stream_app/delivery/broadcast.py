@@ -1,4 +1,5 @@
-"""A compacted topic that every worker reads whole: no group, from the beginning, for ever."""
+"""Broadcast topics: every worker reads all partitions, from the beginning and for ever, without a
+consumer group. What they hold is kept in each worker's memory."""
 
 import asyncio
 import logging
@@ -17,10 +18,10 @@ from stream_app.telemetry import metrics
 log = logging.getLogger(__name__)
 
 PAUSE = 0.05
-"""Seconds between two readings: each costs the more the less it brings."""
+"""Seconds between two fetches: many that bring little cost more than few that bring much."""
 
 LOGGED = 10
-"""Messages passed over of which the log tells; the metric counts all."""
+"""So many skipped messages are named in the log; the metric counts all."""
 
 Handle = Callable[[bytes | None, bytes | None], None]
 """Takes a message's key and value; None as value: the key was deleted."""
@@ -43,10 +44,11 @@ async def from_beginning(
 
 
 class Broadcast:
-    """Feeds every message of a topic to `handle`; `ready` once it has caught up.
+    """Calls `handle` with every message of a topic. `ready` is set when it has come to where the
+    topic ended at the start.
 
-    Where `handle` raises Invalid, the message is passed over: every worker reads it, and none
-    must end at it.
+    Where `handle` raises Invalid, the message is skipped: every worker reads it, and it must not
+    end all of them.
     """
 
     def __init__(self, settings: Settings, topic: str, handle: Handle) -> None:

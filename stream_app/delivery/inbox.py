@@ -1,7 +1,7 @@
-"""What was read for an agent and waits for it; what it took and has not acked.
+"""An agent's inbox: messages that were fetched and wait for it, and batches that are not acked.
 
-The consumer puts in whatever a fetch brought and never waits: it fetches no more of the topics
-whose inbox is full, so an agent that has fallen behind keeps nobody else's messages.
+The consumer adds what a fetch brought and never waits. It fetches no more of the topics whose
+inbox is full, so that an agent that has fallen behind does not hold up the others.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ class _Waiting(NamedTuple):
 
 
 class Batch:
-    """Messages taken together. Faust knows it only weakly: what nobody works on any more, nobody
-    waits for."""
+    """Messages that are processed together. Faust keeps only a weak reference (as to its own
+    messages): a rebalance does not wait for a batch whose agent was cancelled."""
 
     __slots__ = ("__weakref__", "acked", "messages", "offsets", "refcount", "size")
 
@@ -39,7 +39,7 @@ class Batch:
 
 
 class Source(Protocol):
-    """Who fills an inbox and commits what is acked."""
+    """The consumer that fills an inbox, and commits what is acked."""
 
     def on_taken(self, batch: Batch) -> None: ...
 
@@ -47,7 +47,7 @@ class Source(Protocol):
 
 
 class Inbox:
-    """Belongs to one event loop."""
+    """To be used from one event loop."""
 
     source: Source
 

@@ -18,7 +18,7 @@ from stream_app.telemetry import metrics
 MAX_REQUEST = LARGE + 1024 * 1024
 MAX_BATCH = 256 * 1024
 """Bytes of one partition that are sent at once. Batches of a partition go one after the other, so
-by the default of 16 KiB what a processor leads to would take dozens of round trips."""
+with the default of 16 KiB the outputs of one batch would take dozens of round trips."""
 
 
 class Entry(NamedTuple):
@@ -65,20 +65,20 @@ class Outbox:
             self._producer = producer
 
     def begin(self, delivery: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Outputs and then state: once begun, it ends before the worker does, whatever else fails
-        or is cancelled."""
+        """Start a delivery (outputs, then state) as a task that nobody cancels; the worker ends
+        after it, up to a limit."""
         task = asyncio.create_task(delivery)
         self._begun.add(task)
         task.add_done_callback(self._begun.discard)
         return task
 
     async def drain(self, seconds: float | None = None) -> None:
-        """Wait for what has begun, for so long at most."""
+        """Wait until no delivery is under way, `seconds` at most."""
         if self._begun:
             await asyncio.wait(self._begun, timeout=seconds)
 
     async def stop(self) -> None:
-        """Send what has begun and disconnect."""
+        """Finish the deliveries under way, begin no other, disconnect."""
         self.stopped = True
         await self.drain()
         if self._producer is not None:

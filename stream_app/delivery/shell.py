@@ -1,9 +1,9 @@
-"""The shell around a processor: take a batch, compute in a thread, deliver, ack in order.
+"""The shell around a processor: form a batch, compute it in a thread, deliver, ack in order.
 
-A batch is whatever has arrived when a thread becomes free, so nothing waits while the model is
-idle and batches grow with the load. Results are delivered in the order of the batches, and the
-batch is acked only then. Any failure ends the process without an ack: the messages come again,
-and outputs and state are made so that this changes nothing.
+A batch is whatever has arrived when a thread becomes free: nothing waits while the model is idle,
+and batches grow with the load. Results are delivered in the order of the batches, and a batch is
+acked only when all of its result is stored. Any failure ends the process without an ack: the
+messages come again, and processing a message twice changes nothing (docs/delivery-protocol.md).
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from stream_app.telemetry import tracing
 from stream_app.telemetry.metrics import Meter
 
 IDLE_SECONDS = 2.0
-"""Without a message for so long, a shell with a table looks into its changelog."""
+"""Without a message for so long, a shell with a table checks its changelog for foreign writes."""
 
 
 class Shell:
@@ -61,8 +61,8 @@ class Shell:
         self._failing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """The body of a Faust agent. Faust cancels and restarts it when partitions move, after
-        everything taken has been acked."""
+        """The body of a Faust agent. Faust cancels and restarts it at a rebalance, for which it
+        waits until every batch is acked."""
         await _Run(self).run()
 
     def process(self, messages: Sequence[Message]) -> Result:
@@ -88,17 +88,18 @@ class Shell:
             await self._table.claim(message.partition for message in messages)
 
     def refreshes(self) -> list[Message]:
-        """A message for each key of which a worker that lost its partition wrote too late."""
+        """A message for each key that a fenced writer has overwritten."""
         found = self._table.overwritten() if self._table else []
         return [Message(REFRESH, number, -1, key, None, (), 0.0) for number, key in found]
 
     async def check_changelog(self) -> bool:
-        """Nothing has come for a while: whether others wrote meanwhile."""
+        """Whether there are overwritten keys to refresh, the changelog's newest included."""
         return self._table is not None and await self._table.check_changelog()
 
     async def deliver(self, result: Result) -> None:
-        """Send everything; returns when it is stored. Begun, it goes on when partitions move and
-        the run that waits for it is cancelled: outputs never come without their state."""
+        """Send outputs, then write state; returns when both are stored. It runs as a task of its
+        own, to the end also where a rebalance cancels whoever waits for it: outputs without their
+        state would leave the next owner nothing to notice."""
         if self._outbox.stopped:
             raise RuntimeError("the worker is ending")
         task = self._outbox.begin(self._deliver(result))
@@ -106,8 +107,8 @@ class Shell:
         await asyncio.shield(task)
 
     async def _deliver(self, result: Result) -> None:
-        """State goes last: should this worker have lost a partition, the owner sees its state
-        come late, and sends outputs of its keys again."""
+        """State goes last: if this worker is fenced, the owner finds the stale state in the
+        changelog and sends the outputs of those keys again."""
         await self._outbox.deliver(result.records)
         if self._table is not None:
             await self._table.store(result.states)
@@ -125,7 +126,7 @@ def _no_table(partition: int, key: bytes) -> bytes | None:
 
 
 class _Run:
-    """One life of an agent."""
+    """The shell between two rebalances."""
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
@@ -158,7 +159,8 @@ class _Run:
         self._shell._end_if_failed(task)
 
     async def _next_batch(self) -> Batch:
-        """What has arrived, within the bounds of a batch; none if only to refresh."""
+        """What has arrived, within the bounds of a batch; an empty batch where there are only keys
+        to refresh."""
         inbox = self._shell.inbox
         while not await inbox.arrival(IDLE_SECONDS):
             if await self._shell.check_changelog():

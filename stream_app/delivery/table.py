@@ -1,9 +1,9 @@
-"""A Faust table whose writes are confirmed: changelog first, disk second.
+"""A table with confirmed writes and one writer a partition: changelog first, disk second.
 
 Faust writes to disk at once, sends the changelog record without waiting for it, and forbids
-writes outside of the iteration over a stream. Here a batch's records are delivered to the
-changelog by the outbox; only then they are written to RocksDB, together with the changelog
-offset they stand at, in one atomic write. Recovery and standbys stay Faust's.
+writes outside of the iteration over a stream. Here the outbox delivers a batch's records to the
+changelog; only then they go to RocksDB, in one atomic write with the changelog offset up to which
+the disk is complete. Assigning partitions, recovery and standbys stay Faust's.
 """
 
 import sys
@@ -48,8 +48,8 @@ class StateTable:
         return store
 
     async def claim(self, partitions: Iterable[int]) -> None:
-        """Claim what was not claimed since it was opened, or by another. Raises Fenced,
-        KafkaError."""
+        """Claim each partition that was opened since the last claim, or that has seen another
+        worker's claim. Raises Fenced where that came first, KafkaError."""
         if not self._settings.idempotent:
             return  # the embedded broker misreports offsets; it has one worker
         for partition in set(partitions):
@@ -63,7 +63,7 @@ class StateTable:
             (place,) = await self._outbox.append(
                 [Entry(topic, partition, CLAIM_KEY, value, token_headers(claim))]
             )
-            # What came before the claim counts, also if recovery ended without it.
+            # Records that were appended after recovery ended and before our claim count.
             before = [r for r in await self._foreign(partition, [place]) if r.offset < place]
             if any(token(record.headers) >= claim for record in before):
                 raise Fenced(f"another worker has claimed partition {partition} first")
@@ -76,7 +76,8 @@ class StateTable:
         return self._store.read(partition, key)
 
     async def store(self, states: Sequence[State]) -> None:
-        """Write a batch; returns when changelog and disk have it. Raises Fenced, KafkaError."""
+        """Write a batch; returns when changelog and disk have it. Where another worker has claimed
+        a partition nothing of it reaches the disk. Raises Fenced, KafkaError."""
         topic = self._table.changelog_topic_name
         entries = [
             Entry(topic, state.partition, state.key, state.value, self._signature(state.partition))
@@ -99,8 +100,8 @@ class StateTable:
             self._store.apply(partition, sorted(records, key=attrgetter("offset")))
 
     async def check_changelog(self) -> bool:
-        """Whether something was overwritten, what others wrote while there was nothing to do here
-        included. Raises as `store`."""
+        """Read what others have appended since our last write, which no write of ours has shown
+        yet. True: there are overwritten keys to refresh. Raises as `store`."""
         first = {self._changelog(p): self._store.next_offset(p) for p in self._claimed()}
         if first:
             foreign: dict[int, list[Any]] = defaultdict(list)
@@ -112,8 +113,9 @@ class StateTable:
         return bool(self.overwritten())
 
     def overwritten(self) -> list[tuple[int, bytes]]:
-        """Partition and key of what is to be written again, until it is. A key without a state is
-        left out: whatever gives it one will write it."""
+        """Partition and key whose newest changelog record is by a fenced writer; a key is named
+        until `store` has written it. Keys without a state here are left out: there is nothing to
+        write again, and the event that gives them one will write it."""
         return [
             (partition, key)
             for partition in self._claimed()
@@ -122,7 +124,7 @@ class StateTable:
         ]
 
     def _claimed(self) -> list[int]:
-        """Partitions that we have claimed and not lost since, as far as we know."""
+        """Partitions that are open and whose newest claim is ours, as far as this disk knows."""
         return [
             partition
             for partition, claim in self._claims.items()
@@ -135,7 +137,8 @@ class StateTable:
         return TopicPartition(self._table.changelog_topic_name, partition)
 
     async def _foreign(self, partition: int, taken: list[int]) -> list[Any]:
-        """What others have written since our last record, if there is a gap before ours."""
+        """Records that others have appended between our last write and these offsets of ours;
+        none, and nothing is read, where the offsets are consecutive."""
         first = self._store.next_offset(partition)
         if max(taken) - first + 1 == len(taken):
             return []
@@ -143,13 +146,13 @@ class StateTable:
         return [record for record in records if record.offset not in taken]
 
     def _check_fenced(self, foreign: Sequence[Any]) -> None:
-        """Raise Fenced if one of them has a higher token. Who writes after our claim with a
-        lower one was frozen when it was made."""
+        """Raise Fenced if a record of others has a higher token than our claim."""
         for record in foreign:
             if token(record.headers) > self._claims[record.partition]:
                 raise Fenced(f"another worker owns {record.topic}/{record.partition}")
 
     def _signature(self, partition: int) -> Headers:
-        """Headers of our records in a partition; without a claim that of the last one."""
+        """Headers of our records in a partition: our token. Where nothing is claimed, on a broker
+        without idempotence, the newest that the disk knows, so that recovery skips none."""
         claim = self._claims.get(partition)
         return token_headers(self._store.token(partition) if claim is None else claim)

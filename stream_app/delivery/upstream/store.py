@@ -1,4 +1,10 @@
-"""Faust's RocksDB store, mended: stale records are passed over, a broken folder is rebuilt."""
+"""Faust's RocksDB store with two changes: records of fenced writers are skipped, and a broken
+folder is rebuilt from the changelog.
+
+Beside the table's keys a partition's database holds three kinds of its own, hidden from whoever
+lists the table: the changelog offset up to which it is complete (Faust's `offset_key`), the newest
+claim (`CLAIM_KEY`), and a mark for each overwritten key (`OVERWRITTEN`).
+"""
 
 import logging
 import shutil
@@ -19,8 +25,8 @@ log = logging.getLogger(__name__)
 BROKEN = "BROKEN"
 """File in a partition's folder that was found corrupt while in use."""
 OVERWRITTEN = b"\x00overwritten\x00"
-"""Before each key whose newest record in the changelog is stale; the value is empty. It stays on
-this disk, not in the changelog, from which it follows."""
+"""Prefix of a mark: the rest is the key whose newest changelog record is by a fenced writer, the
+value is empty. Marks are on this disk alone; they follow from the changelog."""
 
 
 def reserved(key: bytes) -> bool:
@@ -34,11 +40,11 @@ class Store(rocksdb.Store):  # type: ignore[misc]
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.overwritten: dict[int, set[bytes]] = {}
-        """By open partition: keys whose newest record in the changelog is by a worker that owned
-        the partition no more. They are to be written again. The disk has them as well."""
+        """By open partition: keys whose newest changelog record is by a fenced writer, so that they
+        are to be written again. The same as the marks on disk."""
         self.unclaimed: set[int] = set()
-        """Partitions opened since they were last claimed: they may have been another's meanwhile,
-        and recovery may not have told yet."""
+        """Partitions opened since they were last claimed: another worker may have had them in
+        between, and recovery may not have read its claim yet."""
 
     def is_open(self, partition: int) -> bool:
         """Whether the partition is this worker's, as an owner or a standby."""
@@ -49,7 +55,7 @@ class Store(rocksdb.Store):  # type: ignore[misc]
         return int(self._db_for_partition(partition).get(CLAIM_KEY) or 0)
 
     def next_offset(self, partition: int) -> int:
-        """Where the changelog goes on after what this store has of it."""
+        """Offset of the first changelog record that this disk does not have."""
         found = self._db_for_partition(partition).get(self.offset_key)
         return 0 if found is None else int(found) + 1
 
@@ -73,8 +79,8 @@ class Store(rocksdb.Store):  # type: ignore[misc]
         to_key: Callable[[Any], Any],
         to_value: Callable[[Any], Any],
     ) -> None:
-        """Recovery's and the standbys' way in. A disk that takes no more ends the worker: Faust
-        would log it and stay in recovery for good."""
+        """Called by Faust with what recovery and standbys have read. An error, such as a full disk,
+        ends the worker: Faust would log it and never leave recovery."""
         received: dict[int, list[Any]] = defaultdict(list)
         for event in batch:
             received[event.message.partition].append(event.message)
@@ -86,15 +92,15 @@ class Store(rocksdb.Store):  # type: ignore[misc]
                 exit_now("recovery", error)
 
     def apply(self, partition: int, records: Sequence[Any]) -> None:
-        """Take the next records of a partition's changelog, without those of workers that owned
-        it no more; atomic, with the keys that those have overwritten and with where it ends."""
+        """Apply the next records of a partition's changelog, in their order; those of fenced
+        writers only mark their keys. One atomic write, with the new claim and offset."""
         batch = rocksdict.WriteBatch(raw_mode=True)
         highest = self.token(partition)
         overwritten = set(self.overwritten[partition])
         for record in records:
             key, its = record.key, token(record.headers or ())
             if its < highest:
-                if key != CLAIM_KEY:  # a claim that came late is nobody's state
+                if key != CLAIM_KEY:  # a claim that came late is no state to write again
                     overwritten.add(key)
                     batch.put(OVERWRITTEN + key, b"")
                 continue
@@ -135,8 +141,8 @@ class Store(rocksdb.Store):  # type: ignore[misc]
         return database
 
     def _check_files(self, path: Path) -> None:
-        """A manifest that lost its end opens without a word, and without the tables it no longer
-        names, while the log still brings the newest offset."""
+        """Raise OSError where the folder is broken. RocksDB opens one whose manifest lost its end
+        without an error: without the files that it no longer names, yet with the newest offset."""
         if (path / BROKEN).exists():
             raise OSError("Corruption: found when it was read")
         found = {file.name for file in path.glob("*.sst")}
@@ -150,7 +156,7 @@ class Store(rocksdb.Store):  # type: ignore[misc]
             raise OSError(f"Corruption: the manifest does not know {', '.join(found - known)}")
 
     def _discard(self, partition: int, error: Exception) -> None:
-        """Delete what RocksDB calls corrupt: the changelog has it all."""
+        """Delete a folder that RocksDB calls corrupt: recovery fills it from the changelog."""
         if "Corruption" not in str(error):
             raise error
         log.error("table partition %s is restored from its changelog: %s", partition, error)
