@@ -37,7 +37,7 @@ from bench.attacks import Attacks
 from bench.run import rss
 from stream_app import schemas
 from stream_app.interests.record import decode
-from stream_app.messages.dead_letter import place
+from stream_app.messages.dead_letter import origin
 from stream_app.messages.message import Message, Record
 from stream_app.messages.topics import INPUTS
 from stream_app.pipeline import Pipeline, build
@@ -82,7 +82,7 @@ class Run(Replay):
         self._given = []
         outputs = list(self.run([self.attacks.record() for _ in range(size)]))
         dead = [o for o in outputs if o.topic == "dead-letters"]
-        places = Counter(place(o.headers) for o in dead)
+        places = Counter(origin(o.headers) for o in dead)
         assert max(places.values(), default=1) == 1, "a message twice in the dead letters"
         refused = Counter(topic for topic, _, _ in places)
         sent = Counter(o.topic for o in outputs)

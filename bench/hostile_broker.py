@@ -39,7 +39,7 @@ from stream_app.broker.kafka import KafkaCluster
 from stream_app.delivery import administration
 from stream_app.delivery.outbox import MAX_REQUEST
 from stream_app.delivery.upstream import unpacking
-from stream_app.messages.dead_letter import place, told
+from stream_app.messages.dead_letter import error_headers, origin
 from stream_app.messages.identity import partition
 from stream_app.messages.message import Headers
 from stream_app.messages.topics import CONSUMED, INPUTS, LARGE, full_name
@@ -241,8 +241,8 @@ class Hostile:
         dead: Counter[tuple[str, int, int]] = Counter()
         reasons: Counter[str] = Counter()
         async for message in self._read("dead-letters"):
-            dead[place(message.headers)] += 1
-            said = told(message.headers)
+            dead[origin(message.headers)] += 1
+            said = error_headers(message.headers)
             reasons["cut" if "cut" in said else "whole"] += 1
             if "the record cannot be read" in said["exception.message"]:
                 reasons[said["exception.message"]] += 1

@@ -3,8 +3,6 @@
 import asyncio
 import gc
 import logging
-import os
-import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,10 +17,11 @@ from stream_app.agents.description import Agent, Reminders, Subscriber, Subscrip
 from stream_app.agents.registry import AGENTS, SUBSCRIPTIONS
 from stream_app.delivery import administration
 from stream_app.delivery.broadcast import Broadcast
-from stream_app.delivery.ending import fail
+from stream_app.delivery.ending import drain_and_exit
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.shell import Shell
 from stream_app.delivery.table import StateTable
+from stream_app.delivery.upstream.process import Process
 from stream_app.delivery.upstream.transport import transport_class
 from stream_app.messages.topics import LARGE, full_name
 from stream_app.ops import server
@@ -121,7 +120,7 @@ def create_worker(
             )
             await asyncio.Event().wait()  # also where nothing is read whole
         except Exception as error:
-            await fail("broadcast", error, worker.outbox)
+            await drain_and_exit("broadcast", error, worker.outbox)
         finally:
             await worker.outbox.stop()
 
@@ -179,25 +178,6 @@ def _register(worker: Worker, agent: Agent, ready: Callable[[], Awaitable[None]]
     worker.app.agent(channel, name=shell.name)(live)
 
 
-class _Process(faust.Worker):  # type: ignore[misc]
-    """Ends within a deadline once asked to. Faust's orderly stop can wait for ever, when
-    partitions move at the same moment or the broker is gone; ending without it loses nothing,
-    what is not acked comes again."""
-
-    stop_seconds: float
-
-    def _schedule_shutdown(self, signal: Any) -> None:
-        super()._schedule_shutdown(signal)
-        deadline = threading.Timer(self.stop_seconds, self._give_up)
-        deadline.daemon = True
-        deadline.start()
-
-    def _give_up(self) -> None:
-        log.warning("not stopped in %g s: ended; what is not acked comes again", self.stop_seconds)
-        logging.shutdown()
-        os._exit(0)
-
-
 def serve(app: faust.App, settings: Settings, *services: Service) -> None:
     """Run an app, and before it what goes with it, until SIGTERM or SIGINT, then `stop_seconds` at
     most."""
@@ -207,13 +187,12 @@ def serve(app: faust.App, settings: Settings, *services: Service) -> None:
     # What is loaded now stays: collections that leave it out hold nothing up.
     gc.collect()
     gc.freeze()
-    process = _Process(app, *services, override_logging=False, redirect_stdouts=False)
-    process.stop_seconds = settings.stop_seconds
-    process.execute_from_commandline()
+    Process(app, *services, stop_seconds=settings.stop_seconds).execute_from_commandline()
 
 
 def run(settings: Settings) -> None:
-    """The worker. Raises SettingsError, TopicsError, BundleError, ProfileError, KafkaError."""
+    """The worker. Raises SettingsError, TopicsError, BundleError, ProfileError, UpstreamError,
+    KafkaError."""
     tracing.start()
     listening = server.listen(settings)
     asyncio.run(administration.check(settings))

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from stream_app.messages.dead_letter import PREFIX
-from stream_app.messages.message import PRODUCED
+from stream_app.messages.message import INGEST_TIME
 from stream_app.messages.topics import AGENT_NAMES, TOPICS, Topic, configs, full_name
 from stream_app.settings import Settings
 
@@ -37,7 +37,7 @@ TRAVELLING: Json = {
 ANALYSIS: Json = TRAVELLING | {
     "properties": TRAVELLING["properties"]
     | {
-        PRODUCED: {
+        INGEST_TIME: {
             "description": "Timestamp of the review's message, milliseconds since the epoch.",
             "type": "string",
             "pattern": r"^-?\d+$",

@@ -31,6 +31,7 @@ def _reason(error: Exception) -> str | None:
     from stream_app.broker import BrokerError
     from stream_app.commands.files import LineError
     from stream_app.delivery.administration import TopicsError
+    from stream_app.delivery.upstream.names import UpstreamError
     from stream_app.inference.bundle import BundleError
     from stream_app.profiles import ProfileError
     from stream_app.settings import SettingsError
@@ -42,5 +43,6 @@ def _reason(error: Exception) -> str | None:
         )
     known = (
         BrokerError, BundleError, ProfileError, SettingsError, TopicsError, LineError, KafkaError,
+        UpstreamError,
     )  # fmt: skip
     return str(error) if isinstance(error, known) else None

@@ -5,7 +5,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import NamedTuple
 
-from stream_app.messages.dead_letter import told
+from stream_app.messages.dead_letter import error_headers
 from stream_app.messages.message import Headers
 from stream_app.text.mask import Masker
 
@@ -36,7 +36,7 @@ class Letters:
 
     def add(self, headers: Headers) -> str:
         """Count a dead letter; its reason as it may be shown."""
-        said = told(headers)
+        said = error_headers(headers)
         reason = self._shown(said.get("exception.message", "")) or "unknown"
         cause = Cause(reason, said.get("stage", ""), said.get("topic", ""))
         if cause not in self._causes and len(self._causes) >= GROUPS:

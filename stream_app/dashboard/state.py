@@ -13,7 +13,7 @@ from stream_app.dashboard.rates import Latencies, Rates
 from stream_app.dashboard.sentiment import ORDER, OTHER, Moods
 from stream_app.dashboard.users import People
 from stream_app.messages.identity import hash64
-from stream_app.messages.message import Message, stamp
+from stream_app.messages.message import Message, carried_ingest_time
 from stream_app.schemas import (
     Acknowledgement,
     Alert,
@@ -142,7 +142,9 @@ class Board:
         try:
             match message.topic:
                 case "analyses":
-                    self._analysis(schemas.decode(message.value, Analysis), stamp(message), time)
+                    self._analysis(
+                        schemas.decode(message.value, Analysis), carried_ingest_time(message), time
+                    )
                 case "recommendations":
                     record = schemas.decode(message.value, Recommendations)
                     self._list(record, message.value or b"", time)

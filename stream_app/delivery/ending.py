@@ -1,4 +1,4 @@
-"""How a worker ends that cannot go on: at once, but outputs get their state first."""
+"""How a worker ends that cannot go on: at once, but deliveries that have begun are finished."""
 
 import logging
 import os
@@ -14,18 +14,18 @@ log = logging.getLogger(__name__)
 
 EXIT_FAILURE = 70
 END_SECONDS = 5.0
-"""What others have begun to deliver is waited for so long when one has failed."""
-TOLD = (StateError, Invalid, KafkaError)
-"""Errors whose messages say all there is to say, and repeat nothing of a message's content."""
+"""How long deliveries that others have begun may take when one has failed."""
+SELF_EXPLAINING = (StateError, Invalid, KafkaError)
+"""Errors of which the log has the text alone: it says what is wrong, and quotes no content."""
 
 
-def die(stage: str, error: BaseException) -> None:
+def exit_now(stage: str, error: BaseException) -> None:
     """End the process at once: what is not acked is delivered again to a successor.
 
-    Of an error that nobody expected the log has the kind and the lines of code it came through,
-    not what it says: Python's own errors like to quote the value that they failed on.
+    Of an unexpected error the log has the type and the traceback, not the text: Python's own
+    errors often quote the value that they failed on, which may be personal.
     """
-    if isinstance(error, TOLD):
+    if isinstance(error, SELF_EXPLAINING):
         log.critical("%s failed, the worker stops: %s", stage, error)
     else:
         lines = "".join(traceback.format_tb(error.__traceback__))
@@ -34,13 +34,13 @@ def die(stage: str, error: BaseException) -> None:
     os._exit(EXIT_FAILURE)
 
 
-async def fail(stage: str, error: BaseException, outbox: Outbox) -> None:
-    """End the process when all that has begun to be delivered has ended, or soon anyway.
+async def drain_and_exit(stage: str, error: BaseException, outbox: Outbox) -> None:
+    """End the process when all deliveries that have begun are finished, or after `END_SECONDS`.
 
-    A worker that was frozen learns in one shell that it has lost its partitions. Would it end
-    while another has sent outputs and not yet their state, then nothing told the owner that these
-    outputs came late.
+    A worker that was frozen learns in one shell that it is fenced. If it ended while another shell
+    had sent outputs and not yet their state, no stale state would make the owner send those
+    outputs again.
     """
     outbox.stopped = True
-    await outbox.settled(END_SECONDS)
-    die(stage, error)
+    await outbox.drain(END_SECONDS)
+    exit_now(stage, error)

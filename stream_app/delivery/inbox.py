@@ -1,7 +1,7 @@
-"""What was read for an agent and waits for it; what it took and has not acked.
+"""An agent's inbox: messages that were fetched and wait for it, and batches that are not acked.
 
-The consumer puts in whatever a fetch brought and never waits: it fetches no more of the topics
-whose inbox is full, so an agent that has fallen behind keeps nobody else's messages.
+The consumer adds what a fetch brought and never waits. It fetches no more of the topics whose
+inbox is full, so that an agent that has fallen behind does not hold up the others.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ class _Waiting(NamedTuple):
 
 
 class Batch:
-    """Messages taken together. Faust knows it only weakly: what nobody works on any more, nobody
-    waits for."""
+    """Messages that are processed together. Faust keeps only a weak reference (as to its own
+    messages): a rebalance does not wait for a batch whose agent was cancelled."""
 
     __slots__ = ("__weakref__", "acked", "messages", "offsets", "refcount", "size")
 
@@ -38,18 +38,18 @@ class Batch:
         """For Faust's log."""
 
 
-class Reader(Protocol):
-    """Who fills an inbox and commits what is acked."""
+class Source(Protocol):
+    """The consumer that fills an inbox, and commits what is acked."""
 
-    def taken(self, batch: Batch) -> None: ...
+    def on_taken(self, batch: Batch) -> None: ...
 
-    def done(self, batch: Batch) -> None: ...
+    def on_acked(self, batch: Batch) -> None: ...
 
 
 class Inbox:
-    """Belongs to one event loop."""
+    """To be used from one event loop."""
 
-    reader: Reader
+    source: Source
 
     def __init__(self, rows: int, size: int) -> None:
         """`rows` and `size` (bytes) bound a batch; with twice as much it is full."""
@@ -57,7 +57,7 @@ class Inbox:
         self._waiting: deque[_Waiting] = deque()
         self._bytes = 0
         self._arrived = asyncio.Event()
-        self._flying: WeakSet[Batch] = WeakSet()
+        self._in_flight: WeakSet[Batch] = WeakSet()
 
     @property
     def full(self) -> bool:
@@ -72,7 +72,7 @@ class Inbox:
     @property
     def held(self) -> int:
         """Bytes of what waits and of what is not acked."""
-        return self._bytes + sum(batch.size for batch in self._flying)
+        return self._bytes + sum(batch.size for batch in self._in_flight)
 
     def put(self, partition: Any, message: Message, size: int) -> None:
         """Add a message of `size` bytes; a partition's come in the order of their offsets."""
@@ -95,7 +95,7 @@ class Inbox:
                 return False
         return True
 
-    def take(self) -> Batch:
+    def next_batch(self) -> Batch:
         """What waits, within the bounds of a batch; at least one message if there is any."""
         taken: list[_Waiting] = []
         size = 0
@@ -107,12 +107,12 @@ class Inbox:
         self._bytes -= size
         batch = Batch(taken)
         if taken:
-            self._flying.add(batch)
-            self.reader.taken(batch)
+            self._in_flight.add(batch)
+            self.source.on_taken(batch)
         return batch
 
     def ack(self, batch: Batch) -> None:
         """All that a batch leads to is stored."""
         if batch.messages:
-            self._flying.discard(batch)
-            self.reader.done(batch)
+            self._in_flight.discard(batch)
+            self.source.on_acked(batch)

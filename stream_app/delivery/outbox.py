@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 
-from stream_app.messages.dead_letter import origin
+from stream_app.messages.dead_letter import error_labels
 from stream_app.messages.identity import partition
 from stream_app.messages.message import Headers, Record
 from stream_app.messages.topics import LARGE, full_name
@@ -18,7 +18,7 @@ from stream_app.telemetry import metrics
 MAX_REQUEST = LARGE + 1024 * 1024
 MAX_BATCH = 256 * 1024
 """Bytes of one partition that are sent at once. Batches of a partition go one after the other, so
-by the default of 16 KiB what a processor leads to would take dozens of round trips."""
+with the default of 16 KiB the outputs of one batch would take dozens of round trips."""
 
 
 class Entry(NamedTuple):
@@ -65,22 +65,22 @@ class Outbox:
             self._producer = producer
 
     def begin(self, delivery: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Outputs and then state: once begun, it ends before the worker does, whatever else fails
-        or is cancelled."""
+        """Start a delivery (outputs, then state) as a task that nobody cancels; the worker ends
+        after it, up to a limit."""
         task = asyncio.create_task(delivery)
         self._begun.add(task)
         task.add_done_callback(self._begun.discard)
         return task
 
-    async def settled(self, seconds: float | None = None) -> None:
-        """Wait for what has begun, for so long at most."""
+    async def drain(self, seconds: float | None = None) -> None:
+        """Wait until no delivery is under way, `seconds` at most."""
         if self._begun:
             await asyncio.wait(self._begun, timeout=seconds)
 
     async def stop(self) -> None:
-        """Send what has begun and disconnect."""
+        """Finish the deliveries under way, begin no other, disconnect."""
         self.stopped = True
-        await self.settled()
+        await self.drain()
         if self._producer is not None:
             await self._producer.stop()
             self._producer = None
@@ -90,7 +90,7 @@ class Outbox:
         entries = []
         for record in records:
             if record.topic == "dead-letters":
-                metrics.DEAD.labels(*origin(record)).inc()
+                metrics.DEAD.labels(*error_labels(record)).inc()
             topic, number = full_name(self._settings, record.topic), self._partition(record.key)
             entries.append(Entry(topic, number, record.key, record.value, record.headers))
         await self.append(entries)

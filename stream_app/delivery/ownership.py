@@ -1,13 +1,17 @@
-"""One writer a table partition, told by its changelog alone.
+"""Fencing: each table partition has one writer at a time, which its changelog alone decides.
 
-A worker that was frozen for longer than the session timeout still has a batch to send when it
-wakes up, while another has long taken its partitions over. Faust lets it: its stale record would
-be the newest of its key. So a worker claims a partition before it works on it: a record with a
-token one higher than any in the changelog. Every record that follows carries that token, and
-since there is one writer, offsets without a gap. A gap means that somebody else has written: one
-with a higher token has taken over, and this worker must end; what one with a lower token wrote
-is stale, passed over by recovery, and written again by the owner, outputs included: these are
-delivered before the state, so that stale ones never come without a gap behind them.
+The fault it prevents: a worker is frozen for longer than the session timeout, another takes its
+partitions over, the first wakes up and sends the state that it had computed. Faust lets it, and
+that stale record is then the newest of its key.
+
+- Before a worker works on a partition it claims it: it appends a record with a fencing token, one
+  higher than any in the changelog. All its records in that changelog carry the token.
+- While it is the only writer, its records have consecutive offsets. A gap means that another has
+  written, and the records in the gap are read.
+- One with a higher token: another worker has claimed the partition. This one is fenced, and ends.
+- One with a lower token: a fenced writer has overwritten that key. Recovery skips such records,
+  and the owner writes the key's state again and sends its outputs again. Outputs go out before
+  the state, so a fenced writer never sends outputs without leaving a gap.
 
 Apache Kafka fences transactions in the same way (KIP-98); Faust's do not hold (its issues 323 and
 517), and the group's own generation starts again at one when a group has been idle for a week.
@@ -17,18 +21,18 @@ from collections.abc import Iterable, Mapping
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from stream_app.delivery.reader import reader
+from stream_app.delivery.consumer import standalone_consumer
 from stream_app.messages.message import Headers
 from stream_app.settings import Settings
 
 TOKEN = "token"
-"""Header of a changelog record: its writer's token, in decimal."""
-OWNER = b"\x00owner"
-"""Key of a claim; its value is the token."""
+"""Header of a changelog record: its writer's fencing token, in decimal."""
+CLAIM_KEY = b"\x00owner"
+"""Key of the record that claims a partition; its value is the token, in decimal."""
 
 
-class Superseded(RuntimeError):
-    """Another worker has taken the partition over."""
+class Fenced(RuntimeError):
+    """Another worker has claimed the partition: what this one has not acked is the other's."""
 
 
 def token(headers: Iterable[tuple[str, bytes]]) -> int:
@@ -36,14 +40,16 @@ def token(headers: Iterable[tuple[str, bytes]]) -> int:
     return next((int(value) for name, value in headers if name == TOKEN), 0)
 
 
-def signed(token: int) -> Headers:
+def token_headers(token: int) -> Headers:
     """Headers of a changelog record by the writer with this token."""
     return ((TOKEN, str(token).encode()),)
 
 
-async def beyond(settings: Settings, first: Mapping[TopicPartition, int]) -> list[ConsumerRecord]:
+async def records_since(
+    settings: Settings, first: Mapping[TopicPartition, int]
+) -> list[ConsumerRecord]:
     """The records of partitions from an offset to where each ends now. Raises KafkaError."""
-    async with reader(settings) as consumer:
+    async with standalone_consumer(settings) as consumer:
         ends = await consumer.end_offsets(list(first))
         behind = {tp for tp, offset in first.items() if offset < ends[tp]}
         found: list[ConsumerRecord] = []
@@ -52,7 +58,7 @@ async def beyond(settings: Settings, first: Mapping[TopicPartition, int]) -> lis
         consumer.assign(list(behind))
         for tp, begin in (await consumer.beginning_offsets(list(behind))).items():
             consumer.seek(tp, max(first[tp], begin))
-        # Compaction may have removed the last one: the position tells, not what was read.
+        # Compaction may have removed the last record: wait for the position, not for a record.
         while any([await consumer.position(tp) < ends[tp] for tp in behind]):
             for records in (await consumer.getmany(timeout_ms=settings.fetch_wait_ms)).values():
                 found.extend(records)

@@ -1,29 +1,30 @@
-"""The shell around a processor: take a batch, compute in a thread, deliver, ack in order.
+"""The shell around a processor: form a batch, compute it in a thread, deliver, ack in order.
 
-A batch is whatever has arrived when a thread becomes free, so nothing waits while the model is
-idle and batches grow with the load. Results are delivered in the order of the batches, and the
-batch is acked only then. Any failure ends the process without an ack: the messages come again,
-and outputs and state are made so that this changes nothing.
+A batch is whatever has arrived when a thread becomes free: nothing waits while the model is idle,
+and batches grow with the load. Results are delivered in the order of the batches, and a batch is
+acked only when all of its result is stored. Any failure ends the process without an ack: the
+messages come again, and processing a message twice changes nothing (docs/delivery-protocol.md).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from stream_app.delivery.ending import fail
+from stream_app.delivery.ending import drain_and_exit
 from stream_app.delivery.inbox import Batch, Inbox
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.table import StateTable
+from stream_app.delivery.upstream.store import reserved
 from stream_app.delivery.upstream.unpacking import Unreadable
-from stream_app.messages.dead_letter import dead
-from stream_app.messages.message import REFRESH, Message, Processor, Record, Result
+from stream_app.messages.dead_letter import dead_letter
+from stream_app.messages.message import REFRESH, Message, Processor, Record, Result, State
 from stream_app.schemas import Invalid
 from stream_app.telemetry import tracing
 from stream_app.telemetry.metrics import Meter
 
 IDLE_SECONDS = 2.0
-"""Without a message for so long, a shell with a table looks into its changelog."""
+"""Without a message for so long, a shell with a table checks its changelog for foreign writes."""
 
 
 class Shell:
@@ -60,59 +61,73 @@ class Shell:
         self._failing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """The body of a Faust agent. Faust cancels and restarts it when partitions move, after
-        everything taken has been acked."""
+        """The body of a Faust agent. Faust cancels and restarts it at a rebalance, for which it
+        waits until every batch is acked."""
         await _Run(self).run()
 
     def process(self, messages: Sequence[Message]) -> Result:
-        """Compute a batch, in a thread of the pool. What could not be unpacked is a dead letter."""
+        """Compute a batch, in a thread of the pool. What could not be unpacked is a dead letter,
+        and with a table what has one of the keys that the store keeps for itself."""
         read = self._table.read if self._table else _no_table
         letters: list[Record] = []
         readable: list[Message] = []
         for message in messages:
             if isinstance(message.value, Unreadable):
                 error = Invalid(message.value.reason)
-                letters.append(dead(message._replace(value=None), error, self.name))
+                letters.append(dead_letter(message._replace(value=None), error, self.name))
+            elif self._table and message.key is not None and reserved(message.key):
+                letters.append(dead_letter(message, Invalid("the key is reserved"), self.name))
             else:
                 readable.append(message)
         result = self._processor(readable, read)
-        return Result(letters + result.records, result.states)
+        return Result(letters + result.records, [*_forgotten(readable, result), *result.states])
 
-    async def own(self, messages: Sequence[Message]) -> None:
+    async def claim(self, messages: Sequence[Message]) -> None:
         """Claim the partitions of a batch before its state is read."""
         if self._table is not None:
-            await self._table.own(message.partition for message in messages)
+            await self._table.claim(message.partition for message in messages)
 
     def refreshes(self) -> list[Message]:
-        """A message for each key of which a worker that lost its partition wrote too late."""
-        found = self._table.doubtful() if self._table else []
+        """A message for each key that a fenced writer has overwritten."""
+        found = self._table.overwritten() if self._table else []
         return [Message(REFRESH, number, -1, key, None, (), 0.0) for number, key in found]
 
-    async def look(self) -> bool:
-        """Nothing has come for a while: whether others wrote meanwhile."""
-        return self._table is not None and await self._table.look()
+    async def check_changelog(self) -> bool:
+        """Whether there are overwritten keys to refresh, the changelog's newest included."""
+        return self._table is not None and await self._table.check_changelog()
 
     async def deliver(self, result: Result) -> None:
-        """Send everything; returns when it is stored. Begun, it goes on when partitions move and
-        the run that waits for it is cancelled: outputs never come without their state."""
+        """Send outputs, then write state; returns when both are stored. It runs as a task of its
+        own, to the end also where a rebalance cancels whoever waits for it: outputs without their
+        state would leave the next owner nothing to notice."""
         if self._outbox.stopped:
             raise RuntimeError("the worker is ending")
         task = self._outbox.begin(self._deliver(result))
-        task.add_done_callback(self.check)
+        task.add_done_callback(self._end_if_failed)
         await asyncio.shield(task)
 
     async def _deliver(self, result: Result) -> None:
-        """State goes last: should this worker have lost a partition, the owner sees its state
-        come late, and sends outputs of its keys again."""
+        """State goes last: if this worker is fenced, the owner finds the stale state in the
+        changelog and sends the outputs of those keys again."""
         await self._outbox.deliver(result.records)
         if self._table is not None:
             await self._table.store(result.states)
 
-    def check(self, task: asyncio.Task[None]) -> None:
+    def _end_if_failed(self, task: asyncio.Task[None]) -> None:
         """End the process if a task has failed, unless the worker is ending anyway."""
         if task.cancelled() or (error := task.exception()) is None or self._outbox.stopped:
             return
-        self._failing = asyncio.create_task(fail(self.name, error, self._outbox))
+        ending = drain_and_exit(self.name, error, self._outbox)
+        self._failing = asyncio.create_task(ending)
+
+
+def _forgotten(messages: Sequence[Message], result: Result) -> Iterator[State]:
+    """Keys that a fenced writer has overwritten and of which nothing is known: forgotten again, or
+    the stale record would stay the newest of its key."""
+    known = {(state.partition, state.key) for state in result.states}
+    for message in messages:
+        if message.topic == REFRESH and (message.partition, message.key) not in known:
+            yield State(message.partition, message.key or b"", None)
 
 
 def _no_table(partition: int, key: bytes) -> bytes | None:
@@ -120,19 +135,19 @@ def _no_table(partition: int, key: bytes) -> bytes | None:
 
 
 class _Run:
-    """One life of an agent."""
+    """The shell between two rebalances."""
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
         self._threads = asyncio.Semaphore(shell._threads)
         # Computed batches that wait for their turn to be sent must not pile up.
-        self._flying = asyncio.Semaphore(shell._threads + 2)
+        self._in_flight = asyncio.Semaphore(shell._threads + 2)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         await self._shell._outbox.start()
         # A run before this one may have been cancelled with a delivery under way.
-        await self._shell._outbox.settled()
+        await self._shell._outbox.drain()
         if self._shell._ready is not None:
             await self._shell._ready()
         self._spawn(self._dispatch())
@@ -150,24 +165,25 @@ class _Run:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._shell.check(task)
+        self._shell._end_if_failed(task)
 
-    async def _take(self) -> Batch:
-        """What has arrived, within the bounds of a batch; none if only to refresh."""
+    async def _next_batch(self) -> Batch:
+        """What has arrived, within the bounds of a batch; an empty batch where there are only keys
+        to refresh."""
         inbox = self._shell.inbox
         while not await inbox.arrival(IDLE_SECONDS):
-            if await self._shell.look():
-                return inbox.take()
+            if await self._shell.check_changelog():
+                return inbox.next_batch()
         if self._shell._gather and not inbox.enough:
             await asyncio.sleep(self._shell._gather)
-        return inbox.take()
+        return inbox.next_batch()
 
     async def _dispatch(self) -> None:
         previous: asyncio.Task[None] | None = None
         while True:
-            await self._flying.acquire()
+            await self._in_flight.acquire()
             await self._threads.acquire()
-            batch = await self._take()
+            batch = await self._next_batch()
             previous = self._spawn(self._work(batch, self._shell.refreshes(), previous))
 
     async def _work(
@@ -176,7 +192,7 @@ class _Run:
         messages = [*refreshes, *batch.messages]
         meter = self._shell.meter
         with meter.flying(messages), tracing.batch(self._shell.name, messages):
-            await self._shell.own(messages)
+            await self._shell.claim(messages)
             with meter.compute.time():
                 loop = asyncio.get_running_loop()
                 result = await loop.run_in_executor(
@@ -192,4 +208,4 @@ class _Run:
             if self._shell._table is not None:
                 self._threads.release()
             self._shell.inbox.ack(batch)
-        self._flying.release()
+        self._in_flight.release()

@@ -1,47 +1,35 @@
-"""A Faust table whose writes are confirmed: changelog first, disk second.
+"""A table with confirmed writes and one writer a partition: changelog first, disk second.
 
 Faust writes to disk at once, sends the changelog record without waiting for it, and forbids
-writes outside of the iteration over a stream. Here a batch's records are delivered to the
-changelog by the outbox; only then they are written to RocksDB, together with the changelog
-offset they stand at, in one atomic write. Recovery and standbys stay Faust's.
+writes outside of the iteration over a stream. Here the outbox delivers a batch's records to the
+changelog; only then they go to RocksDB, in one atomic write with the changelog offset up to which
+the disk is complete. Assigning partitions, recovery and standbys stay Faust's.
 """
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import faust
-import rocksdict
 from aiokafka import TopicPartition
-from faust.tables import Table
 
 from stream_app.delivery.outbox import Entry, Outbox
-from stream_app.delivery.ownership import OWNER, Superseded, beyond, signed, token
+from stream_app.delivery.ownership import CLAIM_KEY, Fenced, records_since, token, token_headers
+from stream_app.delivery.upstream import tables
 from stream_app.delivery.upstream.store import Store
 from stream_app.messages.message import Headers, State
 from stream_app.settings import Settings
 
-BLOCK_CACHE = 2 * 1024 * 1024
-"""Bytes per partition; Faust's default is 2 GiB."""
-WRITE_BUFFER = 1 * 1024 * 1024
-"""Bytes per partition, at most three at once; the default of 64 MiB looks like a leak."""
 
+class _Written(NamedTuple):
+    """A record of our own as the changelog holds it."""
 
-class _Table(Table):  # type: ignore[misc]
-    def _new_store(self) -> Store:
-        return Store("rocksdb://", self.app, self, table_name=self.name, options=self.options)
-
-
-class _Claim(NamedTuple):
-    """Our own claim as the changelog holds it."""
-
-    value: bytes
     offset: int
-    key: bytes = OWNER
-
-    @property
-    def headers(self) -> Headers:
-        return signed(int(self.value))
+    key: bytes
+    value: bytes | None
+    headers: Headers
 
 
 class StateTable:
@@ -50,103 +38,94 @@ class StateTable:
     def __init__(self, app: faust.App, settings: Settings, outbox: Outbox, name: str) -> None:
         self._settings = settings
         self._outbox = outbox
-        self._owned: dict[int, int] = {}
+        self._claims: dict[int, int] = {}
         """Token by partition."""
-        self._looked: dict[int, int] = {}
-        """Offset by partition up to which `look` has seen what others wrote."""
-        self._table: Any = app.tables.add(
-            _Table(
-                app,
-                name=name,
-                key_type=bytes,
-                value_type=bytes,
-                partitions=app.conf.topic_partitions,
-                options={
-                    "driver": "rocksdict",
-                    "block_cache_size": BLOCK_CACHE,
-                    "write_buffer_size": WRITE_BUFFER,
-                },
-                beacon=app.tables.beacon,
-            )
-        )
+        self._table: Any = tables.add(app, name)
 
     @property
     def _store(self) -> Store:
         store: Store = self._table.data
         return store
 
-    async def own(self, partitions: Iterable[int]) -> None:
-        """Claim what was not claimed since it was opened, or by another. Raises Superseded,
-        KafkaError."""
+    async def claim(self, partitions: Iterable[int]) -> None:
+        """Claim each partition that was opened since the last claim, or that has seen another
+        worker's claim. Raises Fenced where that came first, KafkaError."""
         if not self._settings.idempotent:
             return  # the embedded broker misreports offsets; it has one worker
         for partition in set(partitions):
             newest = self._store.token(partition)
-            if self._owned.get(partition) == newest and partition not in self._store.unclaimed:
+            if self._claims.get(partition) == newest and partition not in self._store.unclaimed:
                 continue
             self._store.unclaimed.discard(partition)
             claim = newest + 1
             value = str(claim).encode()
             topic = self._changelog(partition).topic
             (place,) = await self._outbox.append(
-                [Entry(topic, partition, OWNER, value, signed(claim))]
+                [Entry(topic, partition, CLAIM_KEY, value, token_headers(claim))]
             )
-            # What came before the claim counts, also if recovery ended without it.
+            # Records that were appended after recovery ended and before our claim count.
             before = [r for r in await self._foreign(partition, [place]) if r.offset < place]
             if any(token(record.headers) >= claim for record in before):
-                raise Superseded(f"another worker has claimed partition {partition} first")
-            self._store.restore(partition, [*before, _Claim(value, place)])
-            self._owned[partition] = claim
+                raise Fenced(f"another worker has claimed partition {partition} first")
+            ours = _Written(place, CLAIM_KEY, value, token_headers(claim))
+            self._store.apply(partition, [*before, ours])
+            self._claims[partition] = claim
 
     def read(self, partition: int, key: bytes) -> bytes | None:
         """The value, or None."""
         return self._store.read(partition, key)
 
     async def store(self, states: Sequence[State]) -> None:
-        """Write a batch; returns when changelog and disk have it. Raises Superseded, KafkaError."""
+        """Write a batch; returns when changelog and disk have it. Where another worker has claimed
+        a partition nothing of it reaches the disk. Raises Fenced, KafkaError."""
         topic = self._table.changelog_topic_name
-        offsets = await self._outbox.append([
-            Entry(topic, partition, key, value, signed(self._owned.get(partition, 0)))
-            for partition, key, value in states
-        ])  # fmt: skip
-        batches: dict[int, Any] = defaultdict(lambda: rocksdict.WriteBatch(raw_mode=True))
-        places: dict[int, list[int]] = defaultdict(list)
-        for (partition, key, value), offset in zip(states, offsets, strict=True):
-            batches[partition].put(key, value)
-            places[partition].append(offset)
-        for partition, taken in places.items():
-            if partition in self._owned:
-                self._judge(await self._foreign(partition, taken))
-        for partition, batch in batches.items():
-            batch.put(self._store.offset_key, str(max(places[partition])).encode())
-            self._store.write(partition, batch)
+        entries = [
+            Entry(topic, state.partition, state.key, state.value, self._signature(state.partition))
+            for state in states
+        ]
+        written: dict[int, list[Any]] = defaultdict(list)
+        offsets = await self._outbox.append(entries)
+        for entry, offset in zip(entries, offsets, strict=True):
+            assert entry.key is not None
+            ours = _Written(offset, entry.key, entry.value, entry.headers)
+            written[entry.partition].append(ours)
+        for partition, records in written.items():
+            if partition in self._claims:
+                foreign = await self._foreign(partition, [record.offset for record in records])
+                self._check_fenced(foreign)
+                records += foreign
+        for partition, records in written.items():
+            if self._store.token(partition) > self._claims.get(partition, sys.maxsize):
+                raise Fenced(f"another worker has owned partition {partition} meanwhile")
+            self._store.apply(partition, sorted(records, key=attrgetter("offset")))
 
-    async def look(self) -> bool:
-        """Whether something is doubtful, what others wrote while there was nothing to do here
-        included. Raises as `store`."""
-        first = {
-            self._changelog(p): max(self._store.next_offset(p), self._looked.get(p, 0))
-            for p in self._open()
-        }
+    async def check_changelog(self) -> bool:
+        """Read what others have appended since our last write, which no write of ours has shown
+        yet. True: there are overwritten keys to refresh. Raises as `store`."""
+        first = {self._changelog(p): self._store.next_offset(p) for p in self._claimed()}
         if first:
-            foreign = await beyond(self._settings, first)
-            self._looked |= {record.partition: record.offset + 1 for record in foreign}
-            self._judge(foreign)
-        return any(self._store.doubtful.get(partition) for partition in self._open())
+            foreign: dict[int, list[Any]] = defaultdict(list)
+            for record in await records_since(self._settings, first):
+                foreign[record.partition].append(record)
+            for partition in foreign.keys() & set(self._claimed()):
+                self._check_fenced(foreign[partition])
+                self._store.apply(partition, foreign[partition])
+        return bool(self.overwritten())
 
-    def doubtful(self) -> list[tuple[int, bytes]]:
-        """Partition and key of what is to be written again, told once."""
-        found: list[tuple[int, bytes]] = []
-        for partition in self._open():
-            keys = self._store.doubtful.pop(partition, set())
-            found.extend((partition, key) for key in keys)
-        return found
+    def overwritten(self) -> list[tuple[int, bytes]]:
+        """Partition and key whose newest changelog record is by a fenced writer; a key is named
+        until `store` has written it, be it that it has no state."""
+        return [
+            (partition, key)
+            for partition in self._claimed()
+            for key in sorted(self._store.overwritten[partition])
+        ]
 
-    def _open(self) -> list[int]:
-        """Partitions that we have claimed and not lost since, as far as we know."""
+    def _claimed(self) -> list[int]:
+        """Partitions that are open and whose newest claim is ours, as far as this disk knows."""
         return [
             partition
-            for partition, claim in self._owned.items()
+            for partition, claim in self._claims.items()
             if self._store.is_open(partition)
             and partition not in self._store.unclaimed
             and self._store.token(partition) == claim
@@ -156,17 +135,22 @@ class StateTable:
         return TopicPartition(self._table.changelog_topic_name, partition)
 
     async def _foreign(self, partition: int, taken: list[int]) -> list[Any]:
-        """What others have written since our last record, if there is a gap before ours."""
+        """Records that others have appended between our last write and these offsets of ours;
+        none, and nothing is read, where the offsets are consecutive."""
         first = self._store.next_offset(partition)
         if max(taken) - first + 1 == len(taken):
             return []
-        records = await beyond(self._settings, {self._changelog(partition): first})
+        records = await records_since(self._settings, {self._changelog(partition): first})
         return [record for record in records if record.offset not in taken]
 
-    def _judge(self, foreign: Sequence[Any]) -> None:
-        """Who writes after our claim with a lower token was frozen when it was made."""
+    def _check_fenced(self, foreign: Sequence[Any]) -> None:
+        """Raise Fenced if a record of others has a higher token than our claim."""
         for record in foreign:
-            if token(record.headers) > self._owned[record.partition]:
-                raise Superseded(f"another worker owns {record.topic}/{record.partition}")
-            if record.key != OWNER:
-                self._store.doubtful[record.partition].add(record.key)
+            if token(record.headers) > self._claims[record.partition]:
+                raise Fenced(f"another worker owns {record.topic}/{record.partition}")
+
+    def _signature(self, partition: int) -> Headers:
+        """Headers of our records in a partition: our token. Where nothing is claimed, on a broker
+        without idempotence, the newest that the disk knows, so that recovery skips none."""
+        claim = self._claims.get(partition)
+        return token_headers(self._store.token(partition) if claim is None else claim)

@@ -37,8 +37,8 @@ class Account:
     ) -> None:
         """Count one message of an output topic."""
         if topic == "dead-letters":
-            place = Place(*dead.place(headers.items()))
-            self.dead[place] = dead.told(headers.items())["exception.message"]
+            place = Place(*dead.origin(headers.items()))
+            self.dead[place] = dead.error_headers(headers.items())["exception.message"]
             return
         if topic == "item-vectors":
             self.vectors.add((key or b"").decode())

@@ -8,13 +8,13 @@ from stream_app.messages.topics import LARGE
 PREFIX = "__connect.errors."
 MAX_REASON = 500
 MOST = LARGE - 16 * 1024
-"""Bytes of an input of which the dead letter is whole: reason and framing must fit in as well."""
+"""Inputs of more bytes are cut: reason and framing must fit into the message as well."""
 
 
-def dead(message: Message, error: Exception, stage: str) -> Record:
+def dead_letter(message: Message, error: Exception, stage: str) -> Record:
     """The dead letter of `message`. The reason must not repeat personal data: errors of ours
-    name fields and positions, never contents. An input larger than `MOST` is cut to fit; it
-    stands whole at its origin."""
+    name fields and positions, never contents. An input larger than `MOST` is cut to fit; the
+    topic it came from has all of it."""
     reason = str(error)[:MAX_REASON] or type(error).__name__
     kept: Headers = tuple(h for h in message.headers if not h[0].startswith(PREFIX))
     key, value = message.key, message.value
@@ -26,8 +26,8 @@ def dead(message: Message, error: Exception, stage: str) -> Record:
         "exception.class.name": type(error).__name__,
         "exception.message": reason,
     }
-    if (whole := size(message)) > MOST:
-        about["cut"] = f"{whole} bytes, cut to fit"
+    if (total := size(message)) > MOST:
+        about["cut"] = f"{total} bytes, cut to fit"
         key, value = key and key[: MOST // 4], value and value[: MOST // 2]
         kept = _fitting(kept, MOST // 4)
     if key is None and value is None:
@@ -48,8 +48,8 @@ def _fitting(headers: Headers, room: int) -> Headers:
     return tuple(found)
 
 
-def told(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
-    """What a dead letter's headers say, by their names without `PREFIX`."""
+def error_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+    """A dead letter's headers about its error, by their names without `PREFIX`."""
     return {
         name.removeprefix(PREFIX): (value or b"").decode("utf-8", "replace")
         for name, value in headers
@@ -57,13 +57,13 @@ def told(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     }
 
 
-def place(headers: Iterable[tuple[str, bytes | None]]) -> tuple[str, int, int]:
-    """Topic, partition and offset of what a dead letter was."""
-    said = told(headers)
+def origin(headers: Iterable[tuple[str, bytes | None]]) -> tuple[str, int, int]:
+    """Topic, partition and offset of the message that became a dead letter."""
+    said = error_headers(headers)
     return said["topic"], int(said["partition"]), int(said["offset"])
 
 
-def origin(letter: Record) -> tuple[str, str, str]:
+def error_labels(letter: Record) -> tuple[str, str, str]:
     """Of a dead letter: the topic it came from, the stage it ended in, the class of its error."""
-    said = told(letter.headers)
+    said = error_headers(letter.headers)
     return said["topic"], said["stage"], said["exception.class.name"]

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple, Protocol
 
 Headers = tuple[tuple[str, bytes | None], ...]
 REFRESH = "refresh"
-"""Topic of a message that the shell makes: of its key a stale record was written by a worker that
-had lost the partition, so state and outputs are due again."""
+"""Topic of a message that the shell itself makes for an overwritten key: the processor is to put
+out the key's state and outputs again, unchanged."""
 CARRIED = 8192
 """Bytes of headers that travel from input to output."""
 HEADER = 16
@@ -55,8 +55,8 @@ class Result(NamedTuple):
     states: list[State]
 
 
-Read = Callable[[int, bytes], bytes | None]
-"""A table's value by partition and key."""
+StateReader = Callable[[int, bytes], bytes | None]
+"""Reads a table: the state by partition and key; None where there is none."""
 
 
 class Processor(Protocol):
@@ -66,7 +66,7 @@ class Processor(Protocol):
     worker before anything of the batch is acked.
     """
 
-    def __call__(self, messages: Sequence[Message], read: Read) -> Result: ...
+    def __call__(self, messages: Sequence[Message], read: StateReader) -> Result: ...
 
 
 def size(message: Any) -> int:
@@ -80,14 +80,14 @@ def weight(name: str, value: bytes | None) -> int:
     return HEADER + 4 * len(name) + len(value or b"")
 
 
-PRODUCED = "produced"
-"""Header of an analysis: the timestamp of its review's message, milliseconds."""
+INGEST_TIME = "produced"
+"""Header of an analysis: the ingest time of its review's message, milliseconds."""
 
 
-def stamp(message: Message) -> float | None:
-    """When the review of an analysis entered the flow, seconds since the epoch; None: untold."""
+def carried_ingest_time(message: Message) -> float | None:
+    """The ingest time in a message's header, seconds since the epoch; None: it carries none."""
     for name, value in message.headers:
-        if name == PRODUCED:
+        if name == INGEST_TIME:
             try:
                 return int(value or b"") / 1000
             except (ValueError, OverflowError):
@@ -95,10 +95,11 @@ def stamp(message: Message) -> float | None:
     return None
 
 
-def produced(message: Message) -> float:
-    """When the event entered the flow, seconds since the epoch; below 0: unknown."""
-    told = stamp(message)
-    return message.time if told is None else told
+def ingest_time(message: Message) -> float:
+    """When the event behind a message entered the first topic, seconds since the epoch: as the
+    message carries it, else its own timestamp. Below 0: unknown."""
+    found = carried_ingest_time(message)
+    return message.time if found is None else found
 
 
 def carried(headers: Headers) -> Headers:

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import faust
 
 from stream_app.delivery.broadcast import Broadcast
-from stream_app.ops.progress import Partition, Progress, restored
+from stream_app.delivery.upstream.assignment import restored
+from stream_app.ops.progress import Partition, Progress
 
 STALLED = 60.0
 """Seconds without a commit, while the lag grows, until a partition counts as stalled."""

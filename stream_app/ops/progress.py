@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from stream_app.delivery.upstream.assignment import Assignment
 from stream_app.settings import Settings, security
 
 log = logging.getLogger(__name__)
@@ -50,16 +51,11 @@ def follow(before: Partition | None, committed: int, end: int, now: float) -> Pa
     return Partition(committed, end, committed_at, before.since, before.end_then)
 
 
-def restored(app: faust.App) -> bool:
-    """Whether partitions are assigned, be it none, and their tables restored."""
-    return bool(app.tables.recovery.completed.is_set() and not app.rebalancing)
-
-
 class Progress:
     """Looks at the partitions of one worker from time to time."""
 
     def __init__(self, app: faust.App, settings: Settings) -> None:
-        self._app = app
+        self._assignment = Assignment(app)
         self._settings = settings
         self._client: AIOKafkaConsumer | None = None
         self.partitions: Mapping[Any, Partition] = {}
@@ -84,29 +80,24 @@ class Progress:
             await self._close()
 
     async def _look(self) -> None:
-        if not restored(self._app):
+        committed = self._assignment.committed()
+        if not committed:
             self.partitions = {}
             return
-        consumer: Any = self._app.consumer
-        sources = [tp for tp in consumer.assignment() if not consumer._is_changelog_tp(tp)]
-        if not sources:
-            self.partitions = {}
-            return
-        committed = {tp: consumer._committed_offset[tp] for tp in sources}
         client = await self._connected()
-        ends = await client.end_offsets([TopicPartition(*tp) for tp in sources])
+        ends = await client.end_offsets([TopicPartition(*tp) for tp in committed])
         # The group begins at the beginning where it has committed nothing.
-        fresh = [TopicPartition(*tp) for tp in sources if committed[tp] is None]
+        fresh = [TopicPartition(*tp) for tp, offset in committed.items() if offset is None]
         begins = await client.beginning_offsets(fresh) if fresh else {}
         now = time.time()
         self.partitions = {
             tp: follow(
                 self.partitions.get(tp),
-                begins[tp] if committed[tp] is None else committed[tp],
+                begins[tp] if offset is None else offset,
                 ends[tp],
                 now,
             )
-            for tp in sources
+            for tp, offset in committed.items()
         }
 
     async def _connected(self) -> AIOKafkaConsumer:

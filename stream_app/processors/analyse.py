@@ -11,9 +11,17 @@ from stream_app.emerging.discovered import SUBJECT
 from stream_app.emerging.unmatched import unmatched
 from stream_app.inference.batching import Inference
 from stream_app.inference.live import Live
-from stream_app.messages.dead_letter import dead
+from stream_app.messages.dead_letter import dead_letter
 from stream_app.messages.identity import event_hash
-from stream_app.messages.message import PRODUCED, Headers, Message, Read, Record, Result, carried
+from stream_app.messages.message import (
+    INGEST_TIME,
+    Headers,
+    Message,
+    Record,
+    Result,
+    StateReader,
+    carried,
+)
 from stream_app.messages.vectors import pack
 from stream_app.processors.signals import Collector
 from stream_app.processors.validity import event_time
@@ -57,14 +65,14 @@ class Analyse:
         self._max_text = max_text
         self._future = future_seconds
 
-    def __call__(self, messages: Sequence[Message], read: Read) -> Result:
+    def __call__(self, messages: Sequence[Message], read: StateReader) -> Result:
         records: list[Record] = []
         valid: list[_Prepared] = []
         for message in messages:
             try:
                 valid.append(self._validate(message))
             except Invalid as error:
-                records.append(dead(message, error, STAGE))
+                records.append(dead_letter(message, error, STAGE))
         inference, scorer = self._live.current
         outputs = inference.infer([entry.prepared.text for entry in valid])
         metrics.inferred(outputs.cached, outputs.tokens, outputs.padding)
@@ -75,7 +83,7 @@ class Analyse:
                 failed = Invalid(
                     f"the model failed on this text: {type(outputs.errors[row]).__name__}"
                 )
-                records.append(dead(entry.message, failed, STAGE))
+                records.append(dead_letter(entry.message, failed, STAGE))
                 continue
             analysis = self._analysis(
                 entry,
@@ -86,7 +94,7 @@ class Analyse:
                 inference,
             )
             headers = carried(entry.message.headers)
-            produced = (PRODUCED, b"%d" % round(1000 * entry.message.time))
+            produced = (INGEST_TIME, b"%d" % round(1000 * entry.message.time))
             user, encoded = analysis.user_id.encode(), schemas.encode(analysis)
             records.append(Record("analyses", user, encoded, (*headers, produced)))
             alert = severe(analysis, self._severe)

@@ -12,8 +12,16 @@ import numpy as np
 
 from stream_app import schemas
 from stream_app.inference.live import Live
-from stream_app.messages.dead_letter import dead
-from stream_app.messages.message import REFRESH, Message, Read, Record, Result, State, carried
+from stream_app.messages.dead_letter import dead_letter
+from stream_app.messages.message import (
+    REFRESH,
+    Message,
+    Record,
+    Result,
+    State,
+    StateReader,
+    carried,
+)
 from stream_app.messages.vectors import pack
 from stream_app.processors.validity import check_key, event_time
 from stream_app.schemas import Invalid, Item, ItemVector
@@ -47,7 +55,7 @@ class CatalogueProcessor:
         self._future = future_seconds
         self._partitions = partitions
 
-    def __call__(self, messages: Sequence[Message], read: Read) -> Result:
+    def __call__(self, messages: Sequence[Message], read: StateReader) -> Result:
         records: list[Record] = []
         items: dict[int, Item] = {}
         """Of the messages, by their place in the batch."""
@@ -60,13 +68,13 @@ class CatalogueProcessor:
                     items[place] = self._validate(message)
                 valid.append(place)
             except Invalid as error:
-                records.append(dead(message, error, STAGE))
+                records.append(dead_letter(message, error, STAGE))
         vectors = self._embed(items)
         touched: dict[int, _Partition] = {}
         for place in valid:
             message, vector = messages[place], vectors.get(place)
             if isinstance(vector, Invalid):
-                records.append(dead(message, vector, STAGE))
+                records.append(dead_letter(message, vector, STAGE))
                 continue
             partition = touched.setdefault(
                 message.partition, _Partition(int(read(message.partition, APPLIED) or -1))
@@ -105,7 +113,9 @@ class CatalogueProcessor:
         return item
 
 
-def _apply(message: Message, vector: bytes | None, partition: _Partition, read: Read) -> Record:
+def _apply(
+    message: Message, vector: bytes | None, partition: _Partition, read: StateReader
+) -> Record:
     """The newest vector of the message's item, kept if the message is new."""
     key = message.key or b""
     if message.topic != REFRESH and message.offset > partition.applied:

@@ -7,16 +7,16 @@ from typing import Self
 from stream_app import schemas
 from stream_app.interests.record import Interest, decode, empty, encode
 from stream_app.interests.update import Rules, apply_analysis, apply_behaviour
-from stream_app.messages.dead_letter import dead
+from stream_app.messages.dead_letter import dead_letter
 from stream_app.messages.identity import event_hash
 from stream_app.messages.message import (
     REFRESH,
     Headers,
     Message,
-    Read,
     Record,
     Result,
     State,
+    StateReader,
     carried,
 )
 from stream_app.processors.signals import Collector
@@ -68,7 +68,7 @@ class Interests:
         self._partitions = partitions
         self._future = future_seconds
 
-    def __call__(self, messages: Sequence[Message], read: Read) -> Result:
+    def __call__(self, messages: Sequence[Message], read: StateReader) -> Result:
         self._catalogue.refresh()
         users: dict[str, _User] = {}
         signals = Collector()
@@ -82,7 +82,7 @@ class Interests:
                 else:
                     self._behaviour(message, users, read, signals)
             except Invalid as error:
-                letters.append(dead(message, error, STAGE))
+                letters.append(dead_letter(message, error, STAGE))
         ranked = self._hybrid.recommend([u.interest for u in users.values()], self._catalogue)
         records = letters
         states = []
@@ -102,14 +102,14 @@ class Interests:
         records.extend(signals.records())
         return Result(records, states)
 
-    def _refresh(self, message: Message, users: dict[str, _User], read: Read) -> None:
+    def _refresh(self, message: Message, users: dict[str, _User], read: StateReader) -> None:
         user_id = (message.key or b"").decode()
         if read(message.partition, user_id.encode()) is not None:
             user = self._user(message, user_id, users, read)
             users[user_id] = user.caused(Event(REFRESH, user.interest.clock), message)
 
     def _analysis(
-        self, message: Message, users: dict[str, _User], read: Read, signals: Collector
+        self, message: Message, users: dict[str, _User], read: StateReader, signals: Collector
     ) -> None:
         analysis = valid_analysis(message, self._partitions, self._dimensions, self._future)
         user = self._user(message, analysis.user_id, users, read)
@@ -127,7 +127,7 @@ class Interests:
             )
 
     def _behaviour(
-        self, message: Message, users: dict[str, _User], read: Read, signals: Collector
+        self, message: Message, users: dict[str, _User], read: StateReader, signals: Collector
     ) -> None:
         behaviour, time = valid_behaviour(message, self._partitions, self._future)
         user = self._user(message, behaviour.user_id, users, read)
@@ -155,7 +155,9 @@ class Interests:
             ),
         )
 
-    def _user(self, message: Message, user_id: str, users: dict[str, _User], read: Read) -> _User:
+    def _user(
+        self, message: Message, user_id: str, users: dict[str, _User], read: StateReader
+    ) -> _User:
         """A user of the batch, or one that is not in it yet: only an event that was applied brings
         a user in, so that a refused one leads to its dead letter alone."""
         if (user := users.get(user_id)) is not None:

@@ -9,8 +9,8 @@ from stream_app import schemas
 from stream_app.alerts.notice import evidence, notices
 from stream_app.alerts.surge import Surge, SurgeRule, Window, judge
 from stream_app.emerging.discovered import SUBJECT, Discovered
-from stream_app.messages.dead_letter import dead
-from stream_app.messages.message import REFRESH, Message, Read, Record, Result, State
+from stream_app.messages.dead_letter import dead_letter
+from stream_app.messages.message import REFRESH, Message, Record, Result, State, StateReader
 from stream_app.processors.analyse import alert_record
 from stream_app.processors.validity import check_key
 from stream_app.schemas import Alert, Invalid, Signals
@@ -55,14 +55,14 @@ class Watch:
         self._partitions = partitions
         self._judge = lru_cache(JUDGED)(self._judge_counts)
 
-    def __call__(self, messages: Sequence[Message], read: Read) -> Result:
+    def __call__(self, messages: Sequence[Message], read: StateReader) -> Result:
         touched: dict[str, _Touched] = {}
         records: list[Record] = []
         for message in messages:
             try:
                 self._fold(message, touched, read)
             except Invalid as error:
-                records.append(dead(message, error, STAGE))
+                records.append(dead_letter(message, error, STAGE))
         states = []
         for name, entry in touched.items():
             self._announce(name, entry, self._windows.index(entry.subject.clock))
@@ -96,7 +96,7 @@ class Watch:
     def _judge_counts(self, closed: tuple[tuple[int, int, int], ...], now: int) -> list[Surge]:
         return judge([Window(*counts) for counts in closed], now, self._rule)
 
-    def _fold(self, message: Message, touched: dict[str, _Touched], read: Read) -> None:
+    def _fold(self, message: Message, touched: dict[str, _Touched], read: StateReader) -> None:
         if message.topic == REFRESH:
             self._touch(message.partition, (message.key or b"").decode(), touched, read)
             return
@@ -118,7 +118,7 @@ class Watch:
         metrics.REPEATED.inc(fold.repeated)
 
     def _touch(
-        self, partition: int, name: str, touched: dict[str, _Touched], read: Read
+        self, partition: int, name: str, touched: dict[str, _Touched], read: StateReader
     ) -> _Touched | None:
         """A subject, from the batch or else from the table; None where it is in neither."""
         entry = touched.get(name)

@@ -9,7 +9,7 @@ from typing import get_args
 
 from prometheus_client import Counter, Gauge, Histogram, Info, disable_created_metrics
 
-from stream_app.messages.message import Message, produced
+from stream_app.messages.message import Message, ingest_time
 from stream_app.messages.topics import TOPICS
 from stream_app.schemas.records import AlertKind
 
@@ -104,5 +104,5 @@ class Meter:
         for message in messages:
             latency = _LATENCIES.get(message.topic)
             # The clock of a producer may be ahead of ours.
-            if latency is not None and (begun := produced(message)) >= 0:
+            if latency is not None and (begun := ingest_time(message)) >= 0:
                 latency.observe(max(now - begun, 0.0))

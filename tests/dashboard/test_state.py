@@ -17,8 +17,8 @@ from stream_app.dashboard.sentiment import ALL, HOUR, Moods
 from stream_app.dashboard.state import UNMATCHED, Board, Journey
 from stream_app.dashboard.users import changes
 from stream_app.emerging import discovered as emerging
-from stream_app.messages.dead_letter import dead
-from stream_app.messages.message import PRODUCED, Message
+from stream_app.messages.dead_letter import dead_letter
+from stream_app.messages.message import INGEST_TIME, Message
 from stream_app.schemas import (
     Acknowledgement,
     Alert,
@@ -43,7 +43,7 @@ def message(
 ) -> Message:
     """`received`: when the review of an analysis came."""
     stamped = topic == "analyses" and received is not None
-    headers = ((PRODUCED, str(round(1000 * (received or 0))).encode()),) if stamped else ()
+    headers = ((INGEST_TIME, str(round(1000 * (received or 0))).encode()),) if stamped else ()
     return Message(topic, 0, 0, key.encode(), schemas.encode(value), headers, time)
 
 
@@ -228,7 +228,7 @@ def test_a_written_review_that_dies_says_why(board: Board) -> None:
     journey = Journey("r1", "u1", NOW)
     board.follow(journey)
     source = Message("reviews", 1, 5, b"r1", b"secret", (), NOW)
-    letter = dead(source, ValueError("the text is empty"), "analyse")
+    letter = dead_letter(source, ValueError("the text is empty"), "analyse")
     board.take(Message("dead-letters", 0, 0, letter.key, letter.value, letter.headers, NOW), NOW)
     assert (journey.reason, journey.died) == ("the text is empty", NOW)
     assert board.letters.total == 1
@@ -238,7 +238,7 @@ def test_reasons_are_masked_and_those_that_differ_by_a_number_are_one() -> None:
     found = Letters(Masker())
     source = Message("reviews", 1, 5, b"k", b"call 13800138000", (), NOW)
     for told in ("not UTF-8: byte 3 of 10", "not UTF-8: byte 7 of 22", "no: 13800138000"):
-        found.add(dead(source, ValueError(told), "analyse").headers)
+        found.add(dead_letter(source, ValueError(told), "analyse").headers)
     assert [(c.reason, c.stage, c.topic, n) for c, n in found.causes()] == [
         ("not UTF-8: byte N of N", "analyse", "reviews", 2),
         ("no: [PHONE]", "analyse", "reviews", 1),
@@ -293,7 +293,7 @@ def test_memory_is_bounded(board: Board, monkeypatch: pytest.MonkeyPatch) -> Non
         board.take(message("trends", trend(f"item:p{number}")), NOW)
         board.take(message("acknowledgements", Acknowledgement(f"a{number}", NOW)), NOW)
         source = Message("reviews", 0, number, b"k", b"", (), NOW)
-        letter = dead(source, ValueError("x" * number), "analyse")
+        letter = dead_letter(source, ValueError("x" * number), "analyse")
         board.take(Message("dead-letters", 0, 0, b"k", b"", letter.headers, NOW), NOW)
         board.follow(Journey(f"j{number}", user, NOW))
     assert (board.reviews, board.alerted, board.letters.total) == (200, 200, 200)

@@ -10,13 +10,13 @@ PROGRAM = """
 import sys
 
 from stream_app.schemas import Invalid
-from stream_app.delivery.ending import die
+from stream_app.delivery.ending import exit_now
 from stream_app.schemas.state import StateError
 number = sys.argv[1]
 try:
     {error}
 except Exception as error:
-    die("interests", error)
+    exit_now("interests", error)
 """
 
 

@@ -14,8 +14,12 @@ from hypothesis import strategies as st
 from stream_app.delivery.ending import EXIT_FAILURE
 from stream_app.delivery.inbox import Batch
 from stream_app.delivery.outbox import Outbox
+from stream_app.delivery.ownership import CLAIM_KEY
 from stream_app.delivery.shell import Shell
-from stream_app.messages.message import Message, Read, Record, Result
+from stream_app.delivery.table import StateTable
+from stream_app.delivery.upstream.store import Store
+from stream_app.messages.dead_letter import error_labels
+from stream_app.messages.message import Message, Record, Result, StateReader
 from stream_app.settings import Settings
 
 
@@ -27,10 +31,10 @@ class Source:
         self._log = log
         self._done = asyncio.Event()
 
-    def taken(self, batch: Batch) -> None:
+    def on_taken(self, batch: Batch) -> None:
         pass
 
-    def done(self, batch: Batch) -> None:
+    def on_acked(self, batch: Batch) -> None:
         for message in batch.messages:
             self._log.append(("ack", message.offset))
             if message.offset == len(self.sizes) - 1:
@@ -42,7 +46,7 @@ class Source:
 
     async def run(self, shell: Shell) -> None:
         """Until all is acked."""
-        shell.inbox.reader = self
+        shell.inbox.source = self
         running = asyncio.create_task(shell.run())
         await self.feed(shell)
         await self._done.wait()
@@ -74,7 +78,7 @@ class Uneven:
         self._done: set[int] = set()
         self._state = threading.Condition()
 
-    def __call__(self, messages: Sequence[Message], read: Read) -> Result:
+    def __call__(self, messages: Sequence[Message], read: StateReader) -> Result:
         with self._state:
             self.batches.append(list(messages))
             self.threads.add(threading.get_ident())
@@ -140,6 +144,32 @@ def test_a_batch_that_gathers_takes_what_comes_just_after() -> None:
     assert batches(0.2) == [9, 3]
 
 
+class Hidden(StateTable):
+    """A table of which only the claim's key can be read."""
+
+    def __init__(self) -> None:
+        pass
+
+    def read(self, partition: int, key: bytes) -> bytes | None:
+        return b"7" if key == CLAIM_KEY else None
+
+
+def test_a_key_that_the_store_keeps_for_itself_is_a_dead_letter() -> None:
+    """A user may have any name: whose name is that of the claim must not read it."""
+    seen: list[bytes | None] = []
+
+    def processor(messages: Sequence[Message], read: StateReader) -> Result:
+        seen.extend(message.key for message in messages)
+        return Result([], [])
+
+    shell = Shell("t", processor, Sent([]), rows=9, size=99, table=Hidden())
+    keys = [b"u", CLAIM_KEY, Store.offset_key, b"\0", None]
+    result = shell.process([Message("t", 0, n, key, b"x", (), 1.0) for n, key in enumerate(keys)])
+    assert seen == [b"u", b"\0", None]
+    assert [record.key for record in result.records] == [CLAIM_KEY, Store.offset_key]
+    assert {error_labels(record)[2] for record in result.records} == {"Invalid"}
+
+
 START = """
 import asyncio
 from test_shell import Sent, Source
@@ -174,9 +204,9 @@ FAILS_BESIDE = (
 begun = asyncio.Event()
 
 class Table:
-    doubtful, look = list, None
+    overwritten, check_changelog = list, None
     def read(self, partition, key): pass
-    async def own(self, partitions): pass
+    async def claim(self, partitions): pass
     async def store(self, states):
         begun.set()
         for _ in range(50):

@@ -35,13 +35,14 @@ class Mutation(NamedTuple):
 MUTATIONS = (
     Mutation(
         1, "what cannot be read is dropped", "stream_app/processors/analyse.py",
-        "                records.append(dead(message, error, STAGE))\n",
+        "                records.append(dead_letter(message, error, STAGE))\n",
         "                del error\n",
         "tests/processors/test_dead_letters.py",
     ),
     Mutation(
         1, "a failing batch leaves the worker running", "stream_app/delivery/shell.py",
-        "        self._failing = asyncio.create_task(fail(self.name, error, self._outbox))\n",
+        "        ending = drain_and_exit(self.name, error, self._outbox)\n"
+        "        self._failing = asyncio.create_task(ending)\n",
         "        log.error(error)\n",
         "tests/delivery/test_shell.py",
     ),
@@ -103,13 +104,13 @@ MUTATIONS = (
     ),
     Mutation(
         3, "the changelog is left out", "stream_app/delivery/table.py",
-        "        offsets = await self._outbox.append([\n",
-        "        offsets = list(range(len(states))) or await self._outbox.append([\n",
+        "        offsets = await self._outbox.append(entries)\n",
+        "        offsets = list(range(len(entries)))\n",
         "tests/kafka/test_ownership.py",
     ),
     Mutation(
         3, "a frozen worker goes on writing", "stream_app/delivery/table.py",
-        "            if token(record.headers) > self._owned[record.partition]:\n",
+        "            if token(record.headers) > self._claims[record.partition]:\n",
         "            if False:\n",
         "tests/kafka/test_ownership.py",
     ),
@@ -125,14 +126,13 @@ MUTATIONS = (
         "tests/delivery/upstream/test_store.py",
     ),
     Mutation(
-        3, "what a frozen worker sent too late stays", "stream_app/delivery/table.py",
-        "                self._store.doubtful[record.partition].add(record.key)\n",
-        "                pass\n",
+        3, "what a frozen worker sent too late stays", "stream_app/delivery/upstream/store.py",
+        "                    overwritten.add(key)\n", "                    pass\n",
         "tests/kafka/test_ownership.py",
     ),
     Mutation(
         3, "a worker ends between outputs and state", "stream_app/delivery/ending.py",
-        "    await outbox.settled(END_SECONDS)\n", "",
+        "    await outbox.drain(END_SECONDS)\n", "",
         "tests/delivery/test_shell.py",
     ),
     Mutation(

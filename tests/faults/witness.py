@@ -6,8 +6,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from stream_app.delivery.ownership import OWNER, token
-from stream_app.messages.dead_letter import place, told
+from stream_app.delivery.ownership import CLAIM_KEY, token
+from stream_app.messages.dead_letter import error_headers, origin
 from stream_app.messages.message import Record
 from stream_app.messages.topics import INPUTS, LARGE, OUTPUTS, TABLES, changelog, full_name
 from stream_app.settings import Settings
@@ -90,9 +90,9 @@ class Witness:
         elif name in self.tables:
             self._keep(name, record)
         elif name == "dead-letters":
-            origin = place(record.headers)
-            self.buried[origin] += 1
-            self.dead[origin] = (time, told(record.headers)["exception.message"])
+            where = origin(record.headers)
+            self.buried[where] += 1
+            self.dead[where] = (time, error_headers(record.headers)["exception.message"])
         elif record.value is None:
             assert name == "item-vectors", f"{name} has a tombstone"
             self.items.pop(record.key.decode(), None)
@@ -122,7 +122,7 @@ class Witness:
             self.stale += 1
             return
         self._tokens[owner] = its
-        if record.key == OWNER:
+        if record.key == CLAIM_KEY:
             return
         if record.value is None:
             self.tables[table].pop(record.key.decode(), None)

@@ -25,7 +25,7 @@ from stream_app.broker.process import free_ports
 from stream_app.commands.model.promote import KEY
 from stream_app.delivery import administration
 from stream_app.delivery.sending import send_all
-from stream_app.messages.message import PRODUCED, Record
+from stream_app.messages.message import INGEST_TIME, Record
 from stream_app.messages.topics import CONSUMED, full_name
 from stream_app.schemas import Promotion
 from stream_app.settings import PREFIX, Settings
@@ -202,7 +202,7 @@ async def test_what_is_asked_for_is_there(any_broker: Broker, tmp_path: Path, sp
     (traced,) = [m for m in analyses if json.loads(m.value)["id"] == "traced"]
     headers = dict(traced.headers)
     assert headers["traceparent"] == TRACEPARENT.encode()
-    assert abs(int(headers[PRODUCED]) / 1000 - time.time()) < 120
+    assert abs(int(headers[INGEST_TIME]) / 1000 - time.time()) < 120
 
     lines = worker.log.read_text(encoding="utf-8").splitlines()
     entries: list[Any] = [json.loads(line) for line in lines]

@@ -7,7 +7,7 @@ from typing import Any
 
 from stream_app.agents.watch import readable
 from stream_app.interests import record
-from stream_app.messages.dead_letter import place
+from stream_app.messages.dead_letter import origin
 from stream_app.messages.message import Record
 from stream_app.pipeline import Pipeline
 from stream_app.settings import Settings
@@ -44,7 +44,7 @@ async def accounted(settings: Settings) -> tuple[int, list[str]]:
         source = json.loads(message.value)["source"]
         analysed[source["topic"], source["partition"], source["offset"]] += 1
     dead = Counter(
-        place(m.headers) for m in await read_all(settings, settings.prefix + "dead-letters")
+        origin(m.headers) for m in await read_all(settings, settings.prefix + "dead-letters")
     )
     applied = {
         user: json.loads(value)["applied"]

@@ -18,7 +18,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from stream_app.broker import Broker
 from stream_app.broker.embedded import EmbeddedBroker
-from stream_app.delivery.ownership import OWNER, token
+from stream_app.delivery.ownership import CLAIM_KEY, token
 from stream_app.messages import topics
 from stream_app.messages.topics import CONSUMED, LARGE, full_name
 from stream_app.settings import Settings, environment, load, security
@@ -184,5 +184,5 @@ async def table(settings: Settings, name: str) -> dict[str, bytes]:
         if its >= highest.get(record.partition, 0):
             highest[record.partition] = its
             values[record.key.decode()] = record.value
-    values.pop(OWNER.decode(), None)
+    values.pop(CLAIM_KEY.decode(), None)
     return values

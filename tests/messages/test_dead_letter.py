@@ -3,7 +3,7 @@
 import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from stream_app.messages.dead_letter import dead
+from stream_app.messages.dead_letter import dead_letter
 from stream_app.messages.message import CARRIED, Headers, Message, Record, carried
 from stream_app.messages.topics import LARGE
 from stream_app.schemas import Invalid
@@ -35,7 +35,7 @@ def stored(record: Record) -> int:
 def test_a_letter_fits_its_topic(name: str) -> None:
     key, value, headers = HOSTILE[name]
     message = Message("reviews", 1, 7, key, value, headers, 0.0)
-    letter = dead(message, Invalid("错" * 500), "analyse")
+    letter = dead_letter(message, Invalid("错" * 500), "analyse")
     assert stored(letter) <= LARGE
     told = dict(letter.headers)
     assert told["__connect.errors.offset"] == b"7"
@@ -45,7 +45,7 @@ def test_a_letter_fits_its_topic(name: str) -> None:
 def test_a_letter_of_a_usual_size_is_whole() -> None:
     headers: Headers = (("ce_id", b"1"), ("none", None), ("x", bytes(10_000)))
     message = Message("reviews", 0, 0, bytes(1000), bytes(3 * 2**20), headers, 0.0)
-    letter = dead(message, Invalid("no"), "analyse")
+    letter = dead_letter(message, Invalid("no"), "analyse")
     assert (letter.key, letter.value) == (message.key, message.value)
     assert letter.headers[:3] == headers
     assert "__connect.errors.cut" not in dict(letter.headers)
@@ -53,7 +53,7 @@ def test_a_letter_of_a_usual_size_is_whole() -> None:
 
 def test_a_message_of_nothing_can_be_sent() -> None:
     """aiokafka's producer refuses one without key and value."""
-    letter = dead(Message("reviews", 0, 0, None, None, (), 0.0), Invalid("null"), "analyse")
+    letter = dead_letter(Message("reviews", 0, 0, None, None, (), 0.0), Invalid("null"), "analyse")
     assert letter.value == b""
     assert dict(letter.headers)["__connect.errors.null"] == b"key and value"
 

@@ -12,7 +12,7 @@ from stream_app.inference.batching import Inference
 from stream_app.inference.runtime import Model, Outputs
 from stream_app.inference.tokens import Encoding
 from stream_app.messages.identity import partition
-from stream_app.messages.message import PRODUCED, Message, Result, produced
+from stream_app.messages.message import INGEST_TIME, Message, Result, ingest_time
 from stream_app.messages.vectors import pack
 from stream_app.pipeline import Pipeline, assemble, open_model
 from stream_app.settings import Settings, load
@@ -127,9 +127,9 @@ def test_trace_context_travels(pipeline: Pipeline) -> None:
     sent = message("reviews", review())._replace(headers=headers, time=1795510000.1234)
     result = pipeline.analyse([sent], nothing)
     (analysis,) = [r for r in result.records if r.topic == "analyses"]
-    assert analysis.headers == (*headers[:2], (PRODUCED, b"1795510000123"))
+    assert analysis.headers == (*headers[:2], (INGEST_TIME, b"1795510000123"))
     received = message("analyses", analysis.value)._replace(headers=analysis.headers)
-    assert produced(received) == 1795510000.123
+    assert ingest_time(received) == 1795510000.123
     ranked = pipeline.interests([received], nothing)
     (refreshed,) = [r for r in ranked.records if r.topic == "recommendations"]
     assert refreshed.headers == headers[:2]
@@ -137,8 +137,8 @@ def test_trace_context_travels(pipeline: Pipeline) -> None:
 
 @pytest.mark.parametrize("value", [b"", b"soon", b"nan", b"1" * 400, b"9" * 5000, b"\xff"])
 def test_a_broken_timestamp_of_an_analysis_is_none(value: bytes) -> None:
-    received = message("analyses", b"{}")._replace(headers=((PRODUCED, value),))
-    assert produced(received) == received.time
+    received = message("analyses", b"{}")._replace(headers=((INGEST_TIME, value),))
+    assert ingest_time(received) == received.time
 
 
 def behaviour(**changes: object) -> bytes:

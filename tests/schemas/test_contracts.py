@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from stream_app import schemas
 from stream_app.commands.contracts import RECORDS, documents, slug
-from stream_app.messages.dead_letter import dead
+from stream_app.messages.dead_letter import dead_letter
 from stream_app.messages.message import Message
 from stream_app.messages.topics import INPUTS, TOPICS, configs
 from stream_app.schemas.records import AlertKind, Event, Source
@@ -292,7 +292,7 @@ def test_asyncapi_says_who_sends_and_who_receives(document: dict[str, Any]) -> N
 
 def test_asyncapi_names_the_headers_of_dead_letters(document: dict[str, Any]) -> None:
     message = Message("reviews", 0, 7, b"k", b"no", (("traceparent", b"00"),), 1.0)
-    letter = dead(message, schemas.Invalid("not JSON"), "analyse")
+    letter = dead_letter(message, schemas.Invalid("not JSON"), "analyse")
     headers = {name: (value or b"").decode() for name, value in letter.headers}
     described = document["components"]["schemas"]["DeadLetterHeaders"]
     assert set(described["required"]) == set(headers) - {"traceparent"}

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from stream_app.broker import Broker
 from stream_app.delivery import administration
 from stream_app.delivery.ending import EXIT_FAILURE
-from stream_app.delivery.ownership import OWNER
+from stream_app.delivery.ownership import CLAIM_KEY
 from stream_app.delivery.sending import send_all
 from stream_app.interests import record
 from stream_app.messages import topics
@@ -100,7 +100,7 @@ async def test_a_record_of_a_later_version_ends_the_worker_and_stays(
     assert "interests failed, the worker stops: the interests table holds a record of" in last
     assert "version 99, this worker reads 1 and 2: start the version of stream-app" in last
     # Nothing is lost or overwritten: the later version goes on where it stood.
-    kept = [m.value for m in await read_all(settings, changelog) if m.key != OWNER]
+    kept = [m.value for m in await read_all(settings, changelog) if m.key != CLAIM_KEY]
     assert kept == [later]
     assert await read_all(settings, settings.prefix + "dead-letters") == []
     assert await lag(settings) == 1

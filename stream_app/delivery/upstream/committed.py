@@ -14,6 +14,8 @@ from aiokafka.consumer import consumer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.protocol.commit import OffsetFetchRequest
 
+from stream_app.delivery.upstream.names import require
+
 
 class _Coordinator(GroupCoordinator):  # type: ignore[misc]
     async def _send_req(self, request: Any) -> Any:
@@ -29,5 +31,7 @@ class _Coordinator(GroupCoordinator):  # type: ignore[misc]
 
 
 def install() -> None:
-    """Let every consumer of this process ask so; it asks again where the error will pass."""
+    """Let every consumer of this process ask so; it asks again where the error will pass.
+    Raises UpstreamError."""
+    require("committed")
     consumer.GroupCoordinator = _Coordinator

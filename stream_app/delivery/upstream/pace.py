@@ -9,6 +9,8 @@ A message that comes alone is not held up.
 from time import monotonic
 from typing import Any
 
+from stream_app.delivery.upstream.names import require
+
 ENOUGH = 16_384
 """Bytes, of all partitions of a fetch."""
 GATHER_MS = 50
@@ -20,11 +22,13 @@ class Pace:
     """Of one consumer, in its own event loop."""
 
     def __init__(self, consumer: Any) -> None:
+        """Raises UpstreamError."""
+        require("pace")
         self._consumer = consumer
         self._patient = consumer._fetch_max_wait_ms
         self._last = -CLOSE
 
-    def note(self, brought: bool) -> None:
+    def observe(self, brought: bool) -> None:
         """A reading has ended, and whether it brought anything."""
         now = monotonic()
         busy = brought and now - self._last < CLOSE

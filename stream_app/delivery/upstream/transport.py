@@ -39,6 +39,7 @@ from mode.utils.futures import notify
 
 from stream_app.delivery.inbox import Batch, Inbox
 from stream_app.delivery.upstream import committed, unpacking
+from stream_app.delivery.upstream.names import require
 from stream_app.delivery.upstream.pace import Pace
 from stream_app.messages.message import Message, size
 from stream_app.messages.topics import LARGE
@@ -59,7 +60,7 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def _fetch_records(self, consumer: Any, *args: Any, **options: Any) -> Any:
         records = await super()._fetch_records(consumer, *args, **options)
-        self._pace.note(bool(records))
+        self._pace.observe(bool(records))
         # A call brings so many records and begins with the first partition: it must be another's
         # turn next time.
         buffered = consumer._fetcher._records
@@ -94,10 +95,10 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_start(self) -> None:
         for inbox in self._inboxes.values():
-            inbox.reader = self
+            inbox.source = self
         await super().on_start()
 
-    def taken(self, batch: Batch) -> None:
+    def on_taken(self, batch: Batch) -> None:
         """A rebalance waits for it."""
         self._unacked_messages.add(batch)
         now = monotonic()
@@ -105,7 +106,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
             # Else Faust complains of agents that stand still.
             self.app.monitor.stream_inbound_time[partition] = now
 
-    def done(self, batch: Batch) -> None:
+    def on_acked(self, batch: Batch) -> None:
         """Let its offsets be committed."""
         for partition, offsets in batch.offsets.items():
             committed = self._committed_offset[partition]
@@ -189,13 +190,13 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
             if self._is_changelog_tp(tp):
                 restored[tp] = found
             else:
-                self._hand_on(tp, found)
+                self._fill_inbox(tp, found)
         for tp, record in self.scheduler.iterate(restored):
             if self.should_stop or self._fetched_at != self._moves:
                 return
             yield tp, self._to_message(tp, record)
 
-    def _hand_on(self, tp: Any, records: Sequence[Any]) -> None:
+    def _fill_inbox(self, tp: Any, records: Sequence[Any]) -> None:
         """Put a source's records into its inbox."""
         inbox = self._inboxes[tp.topic]
         topic = tp.topic.removeprefix(self.prefix)
@@ -217,7 +218,8 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
 
 
 def transport_class(settings: Settings) -> type[Any]:
-    """A transport with the settings' wait and prefix."""
+    """A transport with the settings' wait and prefix. Raises UpstreamError."""
+    require("transport")
     unpacking.install()
     committed.install()
 

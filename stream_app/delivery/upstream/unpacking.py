@@ -19,6 +19,7 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record import default_records
 from aiokafka.structs import ConsumerRecord
 
+from stream_app.delivery.upstream.names import require
 from stream_app.messages.message import size
 from stream_app.messages.topics import LARGE
 
@@ -166,7 +167,8 @@ class _Records(fetcher.PartitionRecords):  # type: ignore[misc]
 
 
 def install() -> None:
-    """Let every consumer of this process unpack so."""
+    """Let every consumer of this process unpack so. Raises UpstreamError."""
+    require("unpacking")
     fetcher.PartitionRecords = _Records
     # The compiled reader looks its codecs up in its own module.
     reader: Any = sys.modules[default_records.DefaultRecordBatch.__module__]

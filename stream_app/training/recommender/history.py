@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from stream_app import schemas
-from stream_app.delivery.broadcast import whole
+from stream_app.delivery.broadcast import from_beginning
 from stream_app.messages.identity import hash64
 from stream_app.messages.message import Message
 from stream_app.messages.vectors import unpack
@@ -104,7 +104,7 @@ class _Past:
 
 async def _messages(settings: Settings, topic: str) -> AsyncIterator[Message]:
     """Every message that a topic holds now."""
-    async with whole(settings, topic) as (consumer, ends):
+    async with from_beginning(settings, topic) as (consumer, ends):
         while any([await consumer.position(tp) < end for tp, end in ends.items()]):
             found = await consumer.getmany(timeout_ms=settings.fetch_wait_ms)
             for messages in found.values():

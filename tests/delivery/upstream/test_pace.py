@@ -42,7 +42,7 @@ def test_only_a_quick_succession_is_gathered(
         (False, CLOSE / 2, (1, patient)),
     ):
         clock.now += later
-        paced.note(brought)
+        paced.observe(brought)
         assert asked(fetcher) == expected
 
 
@@ -87,7 +87,7 @@ async def _fetches(broker: str, topic: str, paced: bool) -> int:
             found = await asyncio.wait_for(consumer.getmany(timeout_ms=1000), 10)
             read += sum(map(len, found.values()))
             if paced:
-                pacing.note(bool(found))
+                pacing.observe(bool(found))
         await sending
     finally:
         await consumer.stop()

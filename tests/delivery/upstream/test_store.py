@@ -1,6 +1,7 @@
 """A broken RocksDB folder is restored from the changelog, a sound one is left as it is."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 from stream_app.agents.worker import create_app
 from stream_app.delivery.ending import EXIT_FAILURE
 from stream_app.delivery.outbox import Outbox
-from stream_app.delivery.ownership import OWNER, TOKEN
+from stream_app.delivery.ownership import CLAIM_KEY, TOKEN
 from stream_app.delivery.table import StateTable
 from stream_app.delivery.upstream.store import Store
 from stream_app.settings import load
@@ -54,7 +55,7 @@ def test_a_broken_folder_never_gives_half_of_the_state(
     store = opened(tmp_path)
     for begin in range(0, RECORDS, 100):  # several flushes, each a line of the manifest
         batch = list(enumerate(keys))[begin : begin + 100]
-        store.restore(0, [written(n, key, os.urandom(900), 1) for n, key in batch])
+        store.apply(0, [written(n, key, os.urandom(900), 1) for n, key in batch])
     folder = store.partition_path(0)
     store._dbs.pop(0).close()
     harm(max(folder.glob(pattern), key=lambda file: file.stat().st_size))
@@ -76,7 +77,7 @@ def test_a_broken_folder_never_gives_half_of_the_state(
 
 def test_a_sound_folder_is_kept(tmp_path: Path) -> None:
     store = opened(tmp_path)
-    store.restore(0, [written(5, b"a", b"1", 1), written(6, b"b", None, 1)])
+    store.apply(0, [written(5, b"a", b"1", 1), written(6, b"b", None, 1)])
     store._dbs.pop(0).close()
     again = opened(tmp_path)
     assert again.read(0, b"a") == b"1"
@@ -85,14 +86,59 @@ def test_a_sound_folder_is_kept(tmp_path: Path) -> None:
 
 def test_a_record_of_who_owns_it_no_more_is_passed_over(tmp_path: Path) -> None:
     store = opened(tmp_path)
-    store.restore(0, [written(0, OWNER, b"1", 1), written(1, b"a", b"old", 1)])
-    store.restore(0, [written(2, OWNER, b"2", 2), written(3, b"a", b"new", 2)])
-    store.restore(0, [written(4, b"a", b"stale", 1), written(5, b"b", b"stale", 1)])
+    store.apply(0, [written(0, CLAIM_KEY, b"1", 1), written(1, b"a", b"old", 1)])
+    store.apply(0, [written(2, CLAIM_KEY, b"2", 2), written(3, b"a", b"new", 2)])
+    store.apply(0, [written(4, b"a", b"stale", 1), written(5, b"b", b"stale", 1)])
     assert (store.read(0, b"a"), store.read(0, b"b")) == (b"new", None)
-    assert store.doubtful[0] == {b"a", b"b"}
+    assert store.overwritten[0] == {b"a", b"b"}
     assert (store.token(0), store.next_offset(0)) == (2, 6)
-    store.restore(0, [written(6, b"a", b"newer", 2)])
-    assert store.doubtful[0] == {b"b"}
+    store.apply(0, [written(6, b"a", b"newer", 2)])
+    assert store.overwritten[0] == {b"b"}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from test_store import opened, written
+store = opened(Path(sys.argv[1]))
+store.apply(0, [written(0, b"a", b"new", 2), written(1, b"b", b"new", 2)])
+store.apply(0, [written(2, b"a", b"stale", 1), written(3, b"b", b"stale", 1)])
+store.apply(0, [written(4, b"b", b"newer", 2)])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_kill_does_not_forget_which_keys_were_overwritten(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path)], cwd=Path(__file__).parent, check=False,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL
+    again = opened(tmp_path)
+    assert again.next_offset(0) == 5
+    assert again.overwritten[0] == {b"a"}
+    again.apply(0, [written(5, b"a", b"newer", 2)])
+    again._dbs.pop(0).close()
+    last = opened(tmp_path)
+    assert (last.next_offset(0), last.overwritten[0]) == (6, set())
+
+
+def test_a_stale_claim_is_no_record_to_write_again(tmp_path: Path) -> None:
+    """Its key is the claim's own: no processor can make anything of it."""
+    store = opened(tmp_path)
+    store.apply(0, [written(0, CLAIM_KEY, b"2", 2), written(1, b"a", b"new", 2)])
+    store.apply(0, [written(2, CLAIM_KEY, b"1", 1)])
+    assert store.overwritten[0] == set()
+    assert (store.token(0), store.next_offset(0)) == (2, 3)
+
+
+def test_what_the_store_keeps_for_itself_is_no_key_of_the_table(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.apply(0, [written(0, CLAIM_KEY, b"2", 2), written(1, b"a", b"new", 2)])
+    store.apply(0, [written(2, b"b", b"stale", 1)])
+    database = store._dbs[0]
+    assert list(store._visible_keys(database)) == [b"a"]
+    assert list(store._visible_items(database)) == [(b"a", b"new")]
 
 
 FULL = """

@@ -25,7 +25,7 @@ class Fixture:
         app.tables._changelogs[CHANGELOG.topic] = None
         self.consumer: Any = app.consumer
         for inbox in (self.reviews, self.analyses):
-            inbox.reader = self.consumer
+            inbox.source = self.consumer
         self.consumer._active_partitions = {A, B, CHANGELOG}
         self.consumer._open = self.consumer._sought = self.consumer.flow_active = True
         self.fetched: dict[TP, Sequence[int]] = {}
@@ -58,9 +58,9 @@ async def fixture(tmp_path: Path) -> Fixture:
 
 async def test_sources_go_to_their_inboxes_and_changelogs_to_faust(fixture: Fixture) -> None:
     assert await fixture.read({A: [0, 1], CHANGELOG: [7], B: [3]}) == [(CHANGELOG, 7)]
-    first, _ = fixture.reviews.take().messages
+    first, _ = fixture.reviews.next_batch().messages
     assert first == ("reviews", 0, 0, b"k", b"v", (("h", b"x"),), 1.5)
-    assert fixture.analyses.take().offsets == {B: [3]}
+    assert fixture.analyses.next_batch().offsets == {B: [3]}
 
 
 async def test_a_full_inbox_holds_up_only_its_own_topics(fixture: Fixture) -> None:
@@ -68,7 +68,7 @@ async def test_a_full_inbox_holds_up_only_its_own_topics(fixture: Fixture) -> No
     assert fixture.consumer._readable(everything) == (everything, False)
     await fixture.read({A: range(4)})
     assert fixture.consumer._readable(everything) == ({B, CHANGELOG}, True)
-    fixture.reviews.take()
+    fixture.reviews.next_batch()
     assert fixture.consumer._readable(everything) == (everything, False)
 
 
@@ -76,7 +76,7 @@ async def test_what_was_read_before_partitions_moved_is_forgotten(fixture: Fixtu
     await fixture.read({A: [0, 1]})
     fixture.moves_meanwhile = True
     assert await fixture.read({A: [2], CHANGELOG: [7]}) == []
-    assert fixture.reviews.take().messages == []
+    assert fixture.reviews.next_batch().messages == []
 
 
 async def test_while_partitions_move_only_changelogs_are_read(fixture: Fixture) -> None:
@@ -87,7 +87,7 @@ async def test_while_partitions_move_only_changelogs_are_read(fixture: Fixture) 
 async def test_commits_follow_acks_over_what_was_compacted_away(fixture: Fixture) -> None:
     await fixture.read({A: [0, 1]})
     await fixture.read({A: [5, 6]})
-    batches = [fixture.reviews.take() for _ in range(2)]
+    batches = [fixture.reviews.next_batch() for _ in range(2)]
     assert fixture.consumer._new_offset(A) is None and len(fixture.consumer.unacked) == 2
     for batch, committed in zip(batches, (2, 7), strict=True):
         fixture.reviews.ack(batch)
@@ -95,4 +95,4 @@ async def test_commits_follow_acks_over_what_was_compacted_away(fixture: Fixture
     assert not fixture.consumer.unacked
     # Read again after a seek, what is behind the read offset is not taken twice.
     await fixture.read({A: [3, 7]})
-    assert fixture.reviews.take().offsets == {A: [7]}
+    assert fixture.reviews.next_batch().offsets == {A: [7]}

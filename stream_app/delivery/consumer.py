@@ -10,7 +10,7 @@ from stream_app.settings import Settings, security
 
 
 @asynccontextmanager
-async def reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+async def standalone_consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
     """Connected, with no partition assigned yet. Raises KafkaError."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.broker,
