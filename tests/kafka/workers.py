@@ -183,6 +183,9 @@ async def table(settings: Settings, name: str) -> dict[str, bytes]:
         its = token(record.headers)
         if its >= highest.get(record.partition, 0):
             highest[record.partition] = its
-            values[record.key.decode()] = record.value
+            if record.value is None:
+                values.pop(record.key.decode(), None)
+            else:
+                values[record.key.decode()] = record.value
     values.pop(CLAIM_KEY.decode(), None)
     return values
