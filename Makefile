@@ -1,8 +1,11 @@
 # Everything runs in .venv; PYTHON chooses the interpreter it is made with.
 PYTHON ?= python3
 BIN := .venv/bin
-# The tests of every day; the others start brokers, open a browser, train, or install the package.
-DAILY := -n 2 -m "not broker and not browser and not training and not package" \
+# Two at a time, each with one thread for its matrices: more would wait for one another.
+TWO := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+# The tests of every day; the others start brokers, open a browser, train, install the package, or
+# are slow.
+DAILY := -m "not broker and not browser and not training and not package and not slow" \
 	--ignore tests/training
 
 .PHONY: install install-all demo check check-pythons test faults mutations bench lint lock audit
@@ -27,16 +30,16 @@ demo: install
 
 # Before every commit; two minutes on two cores.
 check: lint
-	$(BIN)/python -m pytest $(DAILY)
+	$(TWO) $(DAILY)
 
 # All of it. Whatever starts a broker or a browser has the machine to itself.
 test: lint
-	$(BIN)/python -m pytest -n 2 -m "not broker and not browser"
+	$(TWO) -m "not broker and not browser"
 	$(BIN)/python -m pytest -m "broker or browser"
 
 # The tests of every day on the other Pythons of this machine.
 check-pythons: install
-	.ci/pythons $(DAILY)
+	OPENBLAS_NUM_THREADS=1 .ci/pythons -n 2 $(DAILY)
 
 # Three nodes of Apache Kafka, workers that are killed, frozen and cut off; half an hour.
 STRIKES ?= 100

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from stream_app import profiles
+from stream_app import settings as settings_module
 from stream_app.broker import Broker, KafkaUnavailable
 from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.broker.kafka import KafkaCluster
 from stream_app.inference.batching import Inference
 from stream_app.inference.bundle import default_bundle, load, write_checksums
 from stream_app.inference.runtime import Model
+from stream_app.pipeline import Pipeline, assemble
 from stream_app.settings import PREFIX
 from tests import needs
 
@@ -93,6 +96,14 @@ def inference(shipped: Model) -> Iterator[Inference]:
     opened = Inference(shipped)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def new_pipeline(inference: Inference) -> Callable[[], Pipeline]:
+    """Makes pipelines of the shop and the defaults. They share the model and what it has read, and
+    nothing else: each has a catalogue and trends of its own."""
+    settings, shop = settings_module.load(environ={}), profiles.load("shop")
+    return lambda: assemble(settings, shop, inference)
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ def run() -> Iterator[Run]:
     inference.close()
 
 
+@pytest.mark.slow
 def test_every_hostile_message_is_in_one_place_and_none_is_slow(run: Run) -> None:
     for _ in range(16):
         run.batch()

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(absent(CUDA) is None, reason=f"{needs.CARD}there is a card")
+@pytest.mark.slow
 def test_without_a_card_the_cpu_is_measured_and_the_rest_skipped() -> None:
     command = [sys.executable, "-m", "bench.gpu", "--quick", "--no-pipeline", "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

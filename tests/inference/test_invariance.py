@@ -32,6 +32,7 @@ def difference(outputs: Outputs, reference: Outputs, rows: list[int]) -> float:
     )
 
 
+@pytest.mark.slow
 def test_random_batches_and_paddings_change_nothing(shipped: Model, texts: list[str]) -> None:
     encodings = shipped.encode(texts)
     alone = [shipped.infer([encoding]) for encoding in encodings]

@@ -2,19 +2,15 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Literal
 
 import pytest
 
 from stream_app import profiles, schemas
-from stream_app import settings as settings_module
-from stream_app.inference.batching import Inference
-from stream_app.inference.bundle import default_bundle, load
-from stream_app.inference.runtime import Model
 from stream_app.messages.identity import partition
 from stream_app.messages.message import Message
-from stream_app.pipeline import assemble
+from stream_app.pipeline import Pipeline
 from stream_app.processors.watch import Watch
 from stream_app.schemas import Signal, Signals
 
@@ -53,12 +49,10 @@ class Feed:
 
 
 @pytest.fixture(scope="module")
-def watch() -> Iterator[Watch]:
-    inference = Inference(Model(load(default_bundle())))
-    shop = profiles.load("shop")
-    assert shop.surge.window_seconds == shop.surge.lateness_seconds == HOUR
-    yield assemble(settings_module.load(environ={}), shop, inference).watch
-    inference.close()
+def watch(new_pipeline: Callable[[], Pipeline]) -> Watch:
+    surge = profiles.load("shop").surge
+    assert surge.window_seconds == surge.lateness_seconds == HOUR
+    return new_pipeline().watch
 
 
 def test_a_surge_is_told_when_its_window_can_get_no_more_events(watch: Watch) -> None:

@@ -2,29 +2,21 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 
-from stream_app import profiles
-from stream_app import settings as settings_module
-from stream_app.inference.batching import Inference
-from stream_app.inference.bundle import default_bundle, load
-from stream_app.inference.runtime import Model
 from stream_app.messages.identity import partition
 from stream_app.messages.message import REFRESH, Message, Processor, Record
-from stream_app.pipeline import Pipeline, assemble
+from stream_app.pipeline import Pipeline
 from stream_app.replay import Replay
 
 PARTITIONS = 4
 
 
 @pytest.fixture(scope="module")
-def pipeline() -> Iterator[Pipeline]:
-    inference = Inference(Model(load(default_bundle())))
-    settings = settings_module.load(environ={})
-    yield assemble(settings, profiles.load("shop"), inference)
-    inference.close()
+def pipeline(new_pipeline: Callable[[], Pipeline]) -> Pipeline:
+    return new_pipeline()
 
 
 def refresh(key: bytes) -> Message:

@@ -2,18 +2,17 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 
-from stream_app import profiles, schemas
+from stream_app import schemas
 from stream_app.agents.emerging import REMINDER
 from stream_app.demo import corpus
 from stream_app.emerging.unmatched import SLOTS
-from stream_app.inference.batching import Inference
 from stream_app.messages.identity import partition
 from stream_app.messages.message import Message, Record
-from stream_app.pipeline import Pipeline, assemble, open_model
+from stream_app.pipeline import Pipeline
 from stream_app.schemas import Signals, Trend, Unmatched
 from stream_app.settings import load
 
@@ -28,10 +27,8 @@ CATS = [
 
 
 @pytest.fixture
-def pipeline() -> Iterator[Pipeline]:
-    inference = Inference(open_model(SETTINGS))
-    yield assemble(SETTINGS, profiles.load("shop"), inference)
-    inference.close()
+def pipeline(new_pipeline: Callable[[], Pipeline]) -> Pipeline:
+    return new_pipeline()
 
 
 def message(record: Record, offset: int) -> Message:

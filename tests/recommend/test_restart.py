@@ -1,5 +1,6 @@
 """Recommendations after a restart are those of an uninterrupted run."""
 
+from collections.abc import Callable
 from itertools import islice
 
 import pytest
@@ -7,10 +8,9 @@ import pytest
 from stream_app import schemas
 from stream_app.demo import corpus
 from stream_app.messages.message import Record
-from stream_app.pipeline import Pipeline, build
+from stream_app.pipeline import Pipeline
 from stream_app.replay import BATCH, Output, Replay
 from stream_app.schemas import ItemVector, Trend
-from stream_app.settings import load
 
 NOW = 1.7e9
 
@@ -34,15 +34,17 @@ def told(pipeline: Pipeline, outputs: list[Output]) -> None:
 
 
 @pytest.mark.parametrize("batches", [1, 2])
-def test_a_restarted_worker_recommends_the_same(batches: int) -> None:
+def test_a_restarted_worker_recommends_the_same(
+    new_pipeline: Callable[[], Pipeline], batches: int
+) -> None:
     inputs = messages()
-    whole = Replay(build(load()), 4)
+    whole = Replay(new_pipeline(), 4)
     expected = recommendations(list(whole.run(inputs)))
 
-    first = Replay(build(load()), 4)
+    first = Replay(new_pipeline(), 4)
     given = iter(inputs)
     before = list(first.run(islice(given, batches * BATCH)))
-    second_pipeline = build(load())
+    second_pipeline = new_pipeline()
     told(second_pipeline, before)
     second = Replay(second_pipeline, 4)
     # The state is on disk and in the changelog, the offsets are the broker's: nothing else is

@@ -3,7 +3,7 @@
 import base64
 import json
 import lzma
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from stream_app.inference.batching import Inference
 from stream_app.interests import record
 from stream_app.messages.message import Record
 from stream_app.messages.topics import AGENT_NAMES, BY_NAME, written_by
-from stream_app.pipeline import Pipeline, assemble, open_model
+from stream_app.pipeline import Pipeline, assemble
 from stream_app.replay import Replay
 from stream_app.schemas import Recommendations, Signals
 from stream_app.settings import load
@@ -28,13 +28,11 @@ Make = Callable[[], Pipeline]
 
 
 @pytest.fixture(scope="module")
-def make() -> Iterator[Make]:
+def make(inference: Inference) -> Make:
     """Makes pipelines that share the model; without a head for the topics, which takes longer
     than all the rest and has no say here."""
-    inference = Inference(open_model(SETTINGS))
     profile = msgspec.structs.replace(profiles.load("shop"), examples=[])
-    yield lambda: assemble(SETTINGS, profile, inference)
-    inference.close()
+    return lambda: assemble(SETTINGS, profile, inference)
 
 
 @pytest.fixture(params=FILES, ids=lambda path: path.name.partition(".")[0])

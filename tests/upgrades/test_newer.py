@@ -15,7 +15,7 @@ from stream_app.interests import record
 from stream_app.messages.identity import partition
 from stream_app.messages.message import Message, Record
 from stream_app.messages.topics import TOPICS
-from stream_app.pipeline import Pipeline, build
+from stream_app.pipeline import Pipeline
 from stream_app.replay import Replay
 from stream_app.schemas import Analysis, Signals
 from stream_app.schemas.state import StateError
@@ -67,10 +67,8 @@ def test_unknown_fields_are_ignored_however_deep(kind: type[Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def pipeline() -> Iterator[Pipeline]:
-    made = build(SETTINGS)
-    yield made
-    made.live.current.inference.close()
+def pipeline(new_pipeline: Callable[[], Pipeline]) -> Pipeline:
+    return new_pipeline()
 
 
 def message(topic: str, key: str, value: Any, offset: int = 0) -> Message:
