@@ -35,7 +35,7 @@ def moods(slots: Sequence[Slot], subject: str, words: Words) -> Options:
         "yAxis": _counts(),
         "series": [
             {
-                "name": words(mood),
+                "name": words.sentiment(mood),
                 "type": "bar",
                 "stack": "all",
                 "barMaxWidth": 22,

@@ -19,6 +19,7 @@ from stream_app.dashboard.panels.sentiment import Chosen, MoodsPanel, Moving
 from stream_app.dashboard.panels.user import UserPanel
 from stream_app.dashboard.publisher import Desk
 from stream_app.dashboard.reader import Feed
+from stream_app.dashboard.summary import Summaries
 from stream_app.dashboard.texts import Language, Words
 from stream_app.dashboard.view import Panel, View, attribute, tag
 from stream_app.profiles import Profile
@@ -33,6 +34,7 @@ YEAR = 365 * 86_400
 
 def add_pages(feed: Feed, desk: Desk, profile: Profile) -> None:
     """`/en`, `/zh`, and `/`, which leads to the one that the browser asks for."""
+    summaries = Summaries()
 
     @ui.page("/")
     def root(request: Request) -> RedirectResponse:
@@ -42,11 +44,11 @@ def add_pages(feed: Feed, desk: Desk, profile: Profile) -> None:
 
     @ui.page("/en", language="en-US", dark=None, title="stream-app")
     def english(request: Request, user: str = "") -> None:
-        build(View(feed, desk, Words("en"), profile), _theme(request), user)
+        build(View(feed, desk, Words("en"), profile, summaries), _theme(request), user)
 
     @ui.page("/zh", language="zh-CN", dark=None, title="stream-app")
     def chinese(request: Request, user: str = "") -> None:
-        build(View(feed, desk, Words("zh"), profile), _theme(request), user)
+        build(View(feed, desk, Words("zh"), profile, summaries), _theme(request), user)
 
 
 def build(view: View, theme: str, user_id: str) -> None:

@@ -23,6 +23,8 @@ NEEDED = ("analyses", "recommendations", "alerts", "trends")
 WANTED = ("acknowledgements", "dead-letters")
 """Left out where the broker does not let us."""
 AT_ONCE = 500
+BETWEEN = 50
+"""Messages counted between two turns of the pages: some 3 ms of work."""
 SILENT = 5.0
 """Seconds without an answer of the broker after which the page says so."""
 AGAIN = 2.0
@@ -98,10 +100,12 @@ class Feed:
                 )
                 messages = [message for batch in found.values() for message in batch]
                 # Side by side as they happened: a list seldom before the review that it has.
-                for message in sorted(messages, key=lambda message: message.timestamp):
-                    self.board.take(_message(message, names), time.time())
+                messages.sort(key=lambda message: message.timestamp)
+                for begin in range(0, len(messages), BETWEEN):
+                    for message in messages[begin : begin + BETWEEN]:
+                        self.board.take(_message(message, names), time.time())
+                    await asyncio.sleep(0)  # the pages' turn
                 await self._look(consumer, partitions)
-                await asyncio.sleep(0)  # the page's turn
 
     async def _seek(
         self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition], names: dict[str, str]

@@ -1,6 +1,7 @@
 """The dashboard's server."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -41,6 +42,9 @@ def run(settings: Settings) -> None:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # What is loaded now stays: full collections, which hold up every page, leave it out.
+        gc.collect()
+        gc.freeze()
         reading = asyncio.create_task(feed.run())
         print(f"{url(settings)} until Ctrl-C", flush=True)
         yield

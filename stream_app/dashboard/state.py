@@ -11,6 +11,7 @@ from stream_app import schemas
 from stream_app.dashboard.dead_letters import Letters
 from stream_app.dashboard.rates import Latencies, Rates
 from stream_app.dashboard.sentiment import ORDER, OTHER, Moods
+from stream_app.dashboard.titles import Titles
 from stream_app.dashboard.users import People
 from stream_app.messages.identity import hash64
 from stream_app.messages.message import Message, stamp
@@ -29,13 +30,14 @@ UNMATCHED = "emerging"
 """The subject of reviews that fit no topic, as `stream_app.emerging.discovered` names it."""
 ALERTS = 300
 SUBJECTS = 5000
-TITLES = 20_000
 KNOWN = 200_000
 """Reviews and alerts that are recognised when they come again."""
 LISTS = 8
 """Lists of a user whose times are remembered, and of how many users."""
 LISTED = 2000
 JOURNEYS = 50
+CALENDAR = 253_402_300_800
+"""The end of the year 9999, seconds since the epoch."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -107,7 +109,7 @@ class Board:
         self.alerted = 0
         self.standings: OrderedDict[str, Standing] = OrderedDict()
         self.emerging: list[Emerging] = []
-        self.titles: OrderedDict[str, str] = OrderedDict()
+        self.titles = Titles()
         """Of items, as recommendations name them."""
         self.journeys: OrderedDict[str, Journey] = OrderedDict()
         self.unreadable = 0
@@ -159,6 +161,7 @@ class Board:
             self.unreadable += 1
 
     def _analysis(self, analysis: Analysis, received: float | None, time: float) -> None:
+        _check(analysis.time)
         if self._again("review", analysis.id):
             return
         self.rates["analyses"].add(time)
@@ -180,7 +183,7 @@ class Board:
         self.rates["recommendations"].add(time)
         self.people.listed(record, value)
         for item in record.items:
-            _put(self.titles, item.item_id, item.title, TITLES)
+            self.titles.put(item.item_id, item.title)
         known = self._lists.get(record.user_id) or deque(maxlen=LISTS)
         known.append((record.applied, time))
         _put(self._lists, record.user_id, known, LISTED)
@@ -188,6 +191,7 @@ class Board:
         self._progress()
 
     def _alert(self, alert: Alert, time: float) -> None:
+        _check(alert.time)
         if self._again("alert", alert.id):
             return
         self.rates["alerts"].add(time)
@@ -243,6 +247,12 @@ class Board:
             return True
         _put(self._known, known, None, KNOWN)
         return False
+
+
+def _check(time: float) -> None:
+    """Raise Invalid for an event time that can neither be shown nor be counted by the hour."""
+    if not 0 <= time < CALENDAR:
+        raise Invalid("the time is in no calendar")
 
 
 def subjects(analysis: Analysis) -> list[str]:

@@ -31,9 +31,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "per_second_lists": ("{rate} refreshed/s now", "当前每秒刷新 {rate}"),
     "masked": ("{n} pieces of personal data masked", "已脱敏 {n} 处个人信息"),
     "not_allowed": ("no right to read", "无权读取"),
-    "negative": ("negative", "负面"),
-    "neutral": ("neutral", "中性"),
-    "positive": ("positive", "正面"),
+    "sentiment_negative": ("negative", "负面"),
+    "sentiment_neutral": ("neutral", "中性"),
+    "sentiment_positive": ("positive", "正面"),
     # sentiment over time
     "moods": ("Sentiment over time", "情感走势"),
     "moods_note": ("by when it was written, UTC", "按评论时间（UTC）"),
@@ -59,9 +59,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     # alerts
     "alerts": ("Alerts", "警报"),
     "alerts_empty": ("Nothing needs a person now.", "目前没有需要处理的警报。"),
-    "severe": ("Severe review", "严重差评"),
-    "surge_begun": ("Surge of complaints", "差评激增"),
-    "surge_over": ("Surge over", "激增结束"),
+    "kind_severe": ("Severe review", "严重差评"),
+    "kind_surge_begun": ("Surge of complaints", "差评激增"),
+    "kind_surge_over": ("Surge over", "激增结束"),
     "acknowledge": ("Acknowledge", "确认"),
     "acknowledge_what": ("Acknowledge: {what}", "确认：{what}"),
     "reopen": ("Reopen", "重新打开"),
@@ -164,6 +164,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
 }
 
+SIGNS = {"negative": "▼", "neutral": "●", "positive": "▲"}
+
 
 class Words:
     """The texts of one language."""
@@ -175,17 +177,31 @@ class Words:
     def __call__(self, key: str, **values: object) -> str:
         return TEXTS[key][self._column].format(**values)
 
-    def value(self, name: str) -> str:
-        """A value of an enumeration; one that this page does not know by its own name."""
-        return self(name) if name in TEXTS else name
+    def sentiment(self, name: str) -> str:
+        """A sentiment, by the name that records have for it."""
+        return self._named("sentiment", name)
+
+    def kind(self, name: str) -> str:
+        """A kind of alert."""
+        return self._named("kind", name)
 
     def rule(self, name: str) -> str:
-        """A rule of policy; one that this page does not know by its own name."""
-        return self(f"rule_{name}") if f"rule_{name}" in TEXTS else name
+        """A rule of policy."""
+        return self._named("rule", name)
+
+    def _named(self, what: str, name: str) -> str:
+        """What a newer version names, and this page does not know, stands for itself."""
+        key = f"{what}_{name}"
+        return self(key) if key in TEXTS else name
 
     def pick(self, en: str, zh: str) -> str:
         """The one in this language."""
         return (en, zh)[self._column]
+
+
+def sign(sentiment: str) -> str:
+    """Tells sentiments apart where colours do not."""
+    return SIGNS.get(sentiment, "○")
 
 
 def seconds(taken: float) -> str:

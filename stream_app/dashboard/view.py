@@ -12,6 +12,7 @@ from stream_app.dashboard.publisher import Desk
 from stream_app.dashboard.reader import Feed
 from stream_app.dashboard.sentiment import ALL
 from stream_app.dashboard.state import UNMATCHED, Board
+from stream_app.dashboard.summary import Summaries, Summary
 from stream_app.dashboard.texts import Words
 from stream_app.profiles import Profile
 
@@ -24,11 +25,16 @@ class View:
     desk: Desk
     words: Words
     profile: Profile
+    summaries: Summaries
 
     @property
     def board(self) -> Board:
         """The present one: a break in reading begins a new one."""
         return self.feed.board
+
+    def summary(self, now: float) -> Summary:
+        """What all pages show alike, at `now`, seconds since the epoch."""
+        return self.summaries.at(self.board, now)
 
     def subject(self, name: str) -> str:
         """`topic:battery` → `Battery`, `item:p-101` → the item's title."""
@@ -44,7 +50,7 @@ class View:
 
     def item(self, item_id: str) -> str:
         """An item's title, or its id while no list has named it."""
-        return self.board.titles.get(item_id, item_id)
+        return self.board.titles.get(item_id) or item_id
 
     def topic(self, topic_id: str) -> str:
         """A topic's name in the profile."""

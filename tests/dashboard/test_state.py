@@ -4,17 +4,22 @@ import random
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from stream_app import schemas
 from stream_app.dashboard import dead_letters as letters
 from stream_app.dashboard import sentiment as moods
 from stream_app.dashboard import state as board_module
+from stream_app.dashboard import titles
 from stream_app.dashboard import users as people
 from stream_app.dashboard.dead_letters import Letters
 from stream_app.dashboard.rates import Latencies, Rates
 from stream_app.dashboard.sentiment import ALL, HOUR, Moods
 from stream_app.dashboard.state import UNMATCHED, Board, Journey
+from stream_app.dashboard.summary import OFFER_SECONDS, SECONDS, Summaries
+from stream_app.dashboard.titles import Titles
 from stream_app.dashboard.users import changes
 from stream_app.emerging import discovered as emerging
 from stream_app.messages.dead_letter import dead
@@ -56,7 +61,7 @@ def analysis(
     topics: tuple[str, ...] = ("battery",),
     time: float = NOW,
 ) -> Analysis:
-    intensity = {"negative": -0.9, "neutral": 0.0, "positive": 0.9}[sentiment]
+    intensity = {"negative": -0.9, "positive": 0.9}.get(sentiment, 0.0)
     return Analysis(
         id=f"r{number}", user_id=user, text="text", language="en", sentiment=sentiment,
         probabilities={}, intensity=intensity, topics=[Topic(t, 1.0) for t in topics], model="m",
@@ -187,7 +192,7 @@ def test_what_the_last_review_changed(board: Board) -> None:
     assert [(m.item_id, m.moved) for m in moved] == [("b", 1), ("d", None), ("a", -2)]
     assert [g.item_id for g in gone] == ["c"]
     assert schemas.decode(person.newest, Recommendations).items[1].item_id == "a"
-    assert board.titles["d"] == "Item d"
+    assert board.titles.get("d") == "Item d"
 
 
 def test_a_first_list_has_no_change_to_tell(board: Board) -> None:
@@ -277,13 +282,14 @@ def test_rates_and_latencies_forget() -> None:
     assert taken.quantiles(now + 400) is None
 
 
-def test_memory_is_bounded(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, most in (
-        (board_module, "ALERTS", 20), (board_module, "SUBJECTS", 20), (board_module, "TITLES", 9),
+        (board_module, "ALERTS", 20), (board_module, "SUBJECTS", 20), (titles, "TITLES", 9),
         (board_module, "KNOWN", 50), (board_module, "LISTED", 20), (board_module, "JOURNEYS", 5),
         (people, "USERS", 20), (moods, "SUBJECTS", 20), (letters, "GROUPS", 10),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, most)
+    board = Board(Masker())
     for number in range(200):
         user = f"u{number}"
         told = analysis(number, user=user, item=f"p{number}", time=NOW + number * HOUR)
@@ -304,7 +310,7 @@ def test_memory_is_bounded(board: Board, monkeypatch: pytest.MonkeyPatch) -> Non
     ]  # fmt: skip
     assert sizes == [20, 20, 9, 50, 50, 20, 20, 5, 20, 20, 11]
     assert ALL in board.moods.subjects()
-    assert len(board.moods._subjects[ALL]) == moods.HOURS
+    assert board.moods.reviews(ALL) == moods.HOURS, "one an hour, of the newest hours"
     # The newest are kept.
     assert board.people.ids()[0] == "u199"
 
@@ -318,3 +324,90 @@ def test_surges_and_emerging_topics_follow_the_newest_trend(board: Board) -> Non
     value = schemas.encode(trend(UNMATCHED))[:-1] + b',"emerging":[' + schemas.encode(found) + b"]}"
     board.take(Message("trends", 0, 0, b"emerging", value, (), NOW), NOW)
     assert board.emerging == [found]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(["x", "y", "Z", ""]))))
+def test_titles_are_in_order_whatever_comes(puts: list[tuple[str, str]]) -> None:
+    kept, most = Titles(), titles.TITLES
+    titles.TITLES = 5
+    try:
+        for item, title in puts:
+            kept.put(item, title)
+    finally:
+        titles.TITLES = most
+    last = list(dict.fromkeys(item for item, _ in reversed(puts)))[:5]
+    wanted = {item: next(t for i, t in reversed(puts) if i == item) for item in last}
+    assert len(kept) == len(wanted)
+    assert list(kept.first(99).items()) == sorted(wanted.items(), key=lambda e: (e[1], e[0]))
+    assert list(kept.first(2)) == list(kept.first(99))[:2]
+
+
+REVIEWS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c"]),
+        st.integers(0, 400),
+        st.sampled_from(["negative", "neutral", "positive", "of tomorrow"]),
+    ),
+    max_size=60,
+)
+
+
+@given(REVIEWS, st.sampled_from([(24, 1), (168, 6), (168, 24)]))
+def test_counts_by_hour_are_those_of_counting_anew(
+    reviews: list[tuple[str, int, str]], span: tuple[int, int]
+) -> None:
+    counts = Moods()
+    newest = 0
+    kept: list[tuple[str, int, str]] = []
+    for subject, hour, mood in reviews:
+        counts.add([subject], hour * HOUR + 1, mood)
+        newest = max(newest, hour)
+        kept.append((subject, hour, mood))
+    kept = [r for r in kept if r[1] > newest - moods.HOURS and r[2] in moods.ORDER]
+    hours, step = span
+    first = newest // step - hours // step + 1
+    for subject in ("a", "b", "c", ALL):
+        mine = [r for r in kept if subject in (ALL, r[0])]
+        assert counts.reviews(subject) == len(mine)
+        for number, slot in enumerate(counts.series(subject, hours, step)):
+            within = Counter(m for _, hour, m in mine if hour // step == first + number)
+            assert slot.start == (first + number) * step * HOUR
+            assert slot[1:] == tuple(within[mood] for mood in moods.ORDER)
+
+
+def test_a_summary_is_shared_for_a_moment_and_never_between_states(board: Board) -> None:
+    summaries = Summaries()
+    board.take(message("recommendations", listed("u1", "ab", 1)), NOW)
+    first = summaries.at(board, NOW)
+    assert first.choices.users == ["u1"] and list(first.choices.items) == ["a", "b"]
+    assert first.choices.subjects == [ALL]
+    board.take(message("alerts", alert(1)), NOW)
+    board.take(message("analyses", analysis(1, user="u2")), NOW)
+    assert summaries.at(board, NOW + SECONDS / 2) is first
+    second = summaries.at(board, NOW + SECONDS)
+    assert [a.id for a in second.open_alerts] == ["a1"]
+    assert second.choices is first.choices
+    assert summaries.at(board, NOW + OFFER_SECONDS).choices.users == ["u1", "u2"]
+    assert summaries.at(Board(Masker()), NOW).open_alerts == []
+
+
+def test_a_time_that_no_calendar_has_is_no_record_of_ours(board: Board) -> None:
+    for time in (-1.0, 1e12, 1e300):
+        board.take(message("analyses", analysis(1, time=time)), NOW)
+        board.take(message("alerts", alert(1, time=time)), NOW)
+    assert board.unreadable == 6
+    assert board.reviews == board.alerted == 0
+
+
+def test_what_a_newer_version_says_is_counted_or_passed_over(board: Board) -> None:
+    """Kinds that this version does not know, in records that are else as ours."""
+    newer = [
+        message("alerts", alert(1, kind="of tomorrow")),
+        message("analyses", analysis(1, "of tomorrow")),  # type: ignore[arg-type]
+        message("recommendations", listed("u1", "ab", 1, kind="of tomorrow")),
+    ]
+    for one in newer:
+        board.take(one, NOW)
+    assert board.alerted + board.reviews + len(board.people) + board.unreadable >= 3
+    summary = Summaries().at(board, NOW)
+    assert summary.alerts == summary.open_alerts

@@ -8,10 +8,6 @@ from stream_app.dashboard.sentiment import ORDER
 from stream_app.dashboard.users import USERS
 from stream_app.dashboard.view import View, attribute, tag
 
-SIGNS = {"negative": "▼", "neutral": "●", "positive": "▲"}
-UNKNOWN = "○"
-"""Sign of a sentiment that this page does not know."""
-
 
 class Figures:
     """Counts, rates and latency."""
@@ -37,13 +33,14 @@ class Figures:
     def refresh(self, now: float) -> None:
         """Show the counts."""
         board, words = self._view.board, self._view.words
-        rates = {name: units.rate(rates.rate(now)) for name, rates in board.rates.items()}
+        summary = self._view.summary(now)
+        rates = {name: units.rate(rate) for name, rate in summary.rates.items()}
         _show(
             self._reviews, f"{board.reviews:,}",
             words("per_second", rate=rates["analyses"])
             + (" · " + words("masked", n=f"{board.masked:,}") if board.masked else ""),
         )  # fmt: skip
-        analysed, refreshed = board.analysed.quantiles(now), board.refreshed.quantiles(now)
+        analysed, refreshed = summary.analysed, summary.refreshed
         if analysed is None:
             _show(self._latency, "–", words("latency_none"))
         else:
@@ -54,10 +51,9 @@ class Figures:
             label.text = f"{board.sentiments[mood]:,}"
             share = board.sentiments[mood] / max(board.reviews, 1)
             self._shares[mood].style(f"width: {share:.1%}")
-        surges = sum(standing.surge for standing in board.standings.values())
         _show(
-            self._alerts, f"{len(board.open_alerts()):,}",
-            words("alerts_note", total=f"{board.alerted:,}", surges=surges),
+            self._alerts, f"{len(summary.open_alerts):,}",
+            words("alerts_note", total=f"{board.alerted:,}", surges=summary.surges),
         )  # fmt: skip
         full = "+" if len(board.people) >= USERS else ""
         _show(
@@ -81,10 +77,10 @@ def _figure(key: str, label: str) -> tuple[TextElement, TextElement]:
 
 def _mood(view: View, mood: str) -> TextElement:
     with ui.element("li").classes(f"mood {mood}"):
-        tag("span", SIGNS[mood], "sign").props("aria-hidden=true")
+        tag("span", units.sign(mood), "sign").props("aria-hidden=true")
         count = tag("span", "0", "count")
         attribute(count, "data-figure", mood)
-        tag("span", view.words(mood))
+        tag("span", view.words.sentiment(mood))
         return count
 
 

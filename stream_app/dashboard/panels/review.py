@@ -5,11 +5,10 @@ from collections.abc import Callable
 from nicegui import ui
 
 from stream_app.dashboard import texts as units
-from stream_app.dashboard.panels.figures import SIGNS, UNKNOWN
+from stream_app.dashboard.select import Select
 from stream_app.dashboard.state import Journey
 from stream_app.dashboard.view import View, attribute, card, tag
 
-ITEMS = 1000
 LONGEST = 4000
 VISITOR = "visitor"
 
@@ -31,7 +30,7 @@ class ReviewPanel:
                 f"outlined autogrow maxlength={LONGEST}"
             )
             with ui.element("div").classes("controls"):
-                self._item = ui.select(
+                self._item = Select(
                     {}, label=words("write_item"), with_input=True, clearable=True
                 ).props("outlined dense options-dense").classes("grow")  # fmt: skip
                 self._named = user()
@@ -46,10 +45,10 @@ class ReviewPanel:
         """Offer the items known by now, and show how far the review has come."""
         if "reviews" not in self._view.feed.known:
             return
-        titles = sorted(self._view.board.titles.items(), key=lambda item: item[1])
-        options = dict(titles[:ITEMS])
-        if options != self._item.options:
-            self._item.set_options(options, value=self._item.value)
+        options = self._view.summary(now).choices.items
+        # A list that is the same takes a moment to compare, and one that is not, to send.
+        if options is not self._item.options:
+            self._offer(options)
         if not self._named and self._user():
             # Once: a visitor may want to empty it.
             self._named = self._as.value = self._user()
@@ -63,6 +62,14 @@ class ReviewPanel:
         if state != self._shown:
             self._shown = state
             self._draw(journey)
+
+    def _offer(self, options: dict[str, str]) -> None:
+        """The list's choices; one that is chosen stays, even when it is offered no more."""
+        chosen = self._item.value
+        if chosen is not None and chosen not in options:
+            options = options | {chosen: self._view.item(chosen)}
+        if options != self._item.options:
+            self._item.set_options(options, value=chosen)
 
     async def _write(self) -> None:
         from aiokafka.errors import KafkaError
@@ -96,8 +103,7 @@ class ReviewPanel:
             self._step("analysed", words("step_analysed"), journey.analysed, journey)
             if (analysis := journey.analysis) is not None:
                 with ui.element("li").classes("detail"):
-                    sign = SIGNS.get(analysis.sentiment, UNKNOWN)
-                    mood = f"{sign} {words.value(analysis.sentiment)}"
+                    mood = f"{units.sign(analysis.sentiment)} {words.sentiment(analysis.sentiment)}"
                     intensity = units.signed(analysis.intensity)
                     tag("span", f"{mood} {intensity}", f"chip {analysis.sentiment}")
                     for topic in analysis.topics:

@@ -1,16 +1,17 @@
 """One user: what they wrote about, what is recommended and why, what the last review changed."""
 
+import time
+
 from nicegui import ui
 
 from stream_app import schemas
 from stream_app.dashboard import charts
 from stream_app.dashboard import texts as units
-from stream_app.dashboard.panels.figures import SIGNS, UNKNOWN
+from stream_app.dashboard.select import Select
 from stream_app.dashboard.users import Listed, Person, changes
 from stream_app.dashboard.view import View, attribute, card, tag
 from stream_app.schemas import Recommendation, Recommendations
 
-OFFERED = 500
 ITEMS = 8
 REVIEWS = 3
 TOPICS = 6
@@ -22,12 +23,13 @@ class UserPanel:
     def __init__(self, view: View, user_id: str) -> None:
         self._view = view
         self._shown: tuple[object, ...] = ()
+        self._offered: list[str] = []
         words = view.words
         with card("user", words("user")):
             options = [user_id] if user_id else []
-            self._user = ui.select(
+            self._user = Select(
                 options, value=user_id or None, label=words("user_pick"), with_input=True,
-                on_change=lambda: self.refresh(0.0),
+                on_change=lambda: self.refresh(time.time()),
             ).props("outlined dense options-dense").classes("pick")  # fmt: skip
             self._body = ui.element("div")
 
@@ -44,9 +46,12 @@ class UserPanel:
     def refresh(self, now: float) -> None:
         """Draw again if the user's list or reviews changed."""
         people = self._view.board.people
+        users = self._view.summary(now).choices.users
+        if users is not self._offered:
+            self._offered = users
+            self._offer(self.user_id)
         if not self.user_id and (found := _telling(self._view)):
             self.choose(found)
-        self._offer(self.user_id)
         person = people.get(self.user_id)
         reviews = () if person is None else tuple(person.reviews)
         lists = () if person is None else (person.newest, person.after)
@@ -62,8 +67,7 @@ class UserPanel:
                 self._draw(person)
 
     def _offer(self, user_id: str) -> None:
-        ids = self._view.board.people.ids()[:OFFERED]
-        options = sorted({*ids, user_id} - {""})
+        options = sorted({*self._offered, user_id} - {""})
         if options != self._user.options:
             self._user.set_options(options, value=self._user.value)
 
@@ -85,8 +89,7 @@ class UserPanel:
                     tag("h3", words("last_reviews"))
                     for text in list(person.reviews)[: -REVIEWS - 1 : -1]:
                         with ui.element("blockquote"):
-                            sign = SIGNS.get(text.sentiment, UNKNOWN)
-                            mood = f"{sign} {units.signed(text.intensity)}"
+                            mood = f"{units.sign(text.sentiment)} {units.signed(text.intensity)}"
                             tag("span", mood, f"strong {text.sentiment}")
                             about = f" {self._view.item(text.item_id)}: " if text.item_id else " "
                             tag("span", about, "note")
