@@ -11,10 +11,6 @@ import random
 import time
 from collections.abc import Callable
 
-import pytest
-
-pytest.importorskip("nicegui")
-
 from stream_app.dashboard import page, sentiment, state, titles, users
 from stream_app.dashboard.rates import SAMPLES
 from stream_app.dashboard.reader import BETWEEN

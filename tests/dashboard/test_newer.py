@@ -2,8 +2,6 @@
 
 import pytest
 
-pytest.importorskip("nicegui")
-
 from stream_app.dashboard.state import Journey
 from stream_app.schemas import Recommendations
 from stream_app.schemas.records import Event, Part, Reason, Recommendation
@@ -18,9 +16,8 @@ KINDS = ("kind of tomorrow", "theme", "changed", "", "{x}")
 async def test_unknown_kinds_are_shown_as_they_are(kind: str) -> None:
     reading = feed()
     board = reading.board
-    # As decoded: which kinds the decoder lets through is its own affair.
-    board._alert(alert(1, kind), NOW)
-    board._analysis(analysis(1, kind), NOW - 1, NOW)  # type: ignore[arg-type]
+    board.take(message("alerts", alert(1, kind)), NOW)
+    board.take(message("analyses", analysis(1, kind)), NOW)
     item = Recommendation("p1", "Item", 0.5, [Part(kind, 0.5, 1.0)], [Reason(kind, "why", "因为")])
     record = Recommendations(
         "u1", [item], Event(kind, NOW), {"reviews/0": 1}, {kind: 1}, {kind: ["p2"]}
@@ -29,12 +26,12 @@ async def test_unknown_kinds_are_shown_as_they_are(kind: str) -> None:
     board.take(message("recommendations", record), NOW)
     journey = Journey("r2", "u1", NOW)
     board.follow(journey)
-    board._analysis(analysis(2, kind), NOW - 1, NOW)  # type: ignore[arg-type]
+    board.take(message("analyses", analysis(2, kind)), NOW)
     with rendered(reading, ["u1", "u1"]) as pages:
         for page in pages:
             page.refresh()
             assert kind in page.texts, "the alert's chip"
             assert "why" in page.texts or "因为" in page.texts
-            assert any("?" in text and "−" not in text for text in page.texts), "the sentiment"
+            assert any("○" in text and "−" not in text for text in page.texts), "the sentiment"
             assert any(f"{kind} (p2)" in text for text in page.texts), "the rule"
     assert board.reviews == 2 and board.alerted == 1
