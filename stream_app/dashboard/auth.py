@@ -73,7 +73,7 @@ def same_site(host: str, origin: str | None, open_to_all: bool) -> bool:
     return origin is None or origin in (f"http://{host}", f"https://{host}")
 
 
-class Doorway:
+class AuthMiddleware:
     """ASGI middleware around everything, web sockets too."""
 
     def __init__(self, app: ASGIApp, guard: Guard) -> None:

@@ -17,8 +17,8 @@ from stream_app.dashboard.panels.rates import RatesPanel
 from stream_app.dashboard.panels.review import ReviewPanel
 from stream_app.dashboard.panels.sentiment import Chosen, MoodsPanel, Moving
 from stream_app.dashboard.panels.user import UserPanel
-from stream_app.dashboard.publisher import Desk
-from stream_app.dashboard.reader import Feed
+from stream_app.dashboard.publisher import Publisher
+from stream_app.dashboard.reader import Reader
 from stream_app.dashboard.summary import Summaries
 from stream_app.dashboard.texts import Language, Words
 from stream_app.dashboard.view import Panel, View, attribute, tag
@@ -32,7 +32,7 @@ STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 YEAR = 365 * 86_400
 
 
-def add_pages(feed: Feed, desk: Desk, profile: Profile) -> None:
+def add_pages(reader: Reader, publisher: Publisher, profile: Profile) -> None:
     """`/en`, `/zh`, and `/`, which leads to the one that the browser asks for."""
     summaries = Summaries()
 
@@ -44,11 +44,11 @@ def add_pages(feed: Feed, desk: Desk, profile: Profile) -> None:
 
     @ui.page("/en", language="en-US", dark=None, title="stream-app")
     def english(request: Request, user: str = "") -> None:
-        build(View(feed, desk, Words("en"), profile, summaries), _theme(request), user)
+        build(View(reader, publisher, Words("en"), profile, summaries), _theme(request), user)
 
     @ui.page("/zh", language="zh-CN", dark=None, title="stream-app")
     def chinese(request: Request, user: str = "") -> None:
-        build(View(feed, desk, Words("zh"), profile, summaries), _theme(request), user)
+        build(View(reader, publisher, Words("zh"), profile, summaries), _theme(request), user)
 
 
 def build(view: View, theme: str, user_id: str) -> None:
@@ -120,16 +120,16 @@ def _header(view: View, theme: str) -> tuple[TextElement, TextElement]:
 
 
 def _since(view: View) -> str:
-    began = datetime.fromtimestamp(view.feed.since, UTC)
+    began = datetime.fromtimestamp(view.reader.since, UTC)
     return view.words("since", time=began.strftime("%m-%d %H:%M UTC"))
 
 
 def _tell(view: View, status: TextElement) -> None:
-    feed, words = view.feed, view.words
-    if not feed.live:
+    reader, words = view.reader, view.words
+    if not reader.live:
         state, text = "silent", words("silent")
-    elif feed.behind > 1000:
-        state, text = "reading", words("reading", n=f"{feed.behind:,}")
+    elif reader.behind > 1000:
+        state, text = "reading", words("reading", n=f"{reader.behind:,}")
     else:
         state, text = "live", words("live")
     status.text = text

@@ -11,7 +11,7 @@ from stream_app.schemas import Acknowledgement, Review
 from stream_app.settings import Settings
 
 
-class Desk:
+class Publisher:
     """One producer, connected when something is first written."""
 
     def __init__(self, settings: Settings) -> None:

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from stream_app.broker import BrokerError
 from stream_app.dashboard.state import Board
 from stream_app.delivery import administration
-from stream_app.delivery.reader import reader
+from stream_app.delivery.reader import reader as consumer_of
 from stream_app.messages.message import Message
 from stream_app.messages.topics import BY_NAME, full_name
 from stream_app.settings import Settings
@@ -30,7 +30,7 @@ SILENT = 5.0
 AGAIN = 2.0
 
 
-class Feed:
+class Reader:
     """Keeps a board up to date. After a break it begins a new one: nothing is counted twice."""
 
     def __init__(self, settings: Settings, masker: Masker) -> None:
@@ -84,7 +84,7 @@ class Feed:
                 await asyncio.sleep(AGAIN)
 
     async def _read(self, counts: dict[str, int]) -> None:
-        async with reader(self._settings) as consumer:
+        async with consumer_of(self._settings) as consumer:
             names = {full_name(self._settings, name): name for name in counts}
             partitions = [
                 TopicPartition(full, number)

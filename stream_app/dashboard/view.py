@@ -8,8 +8,8 @@ from typing import Protocol
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
-from stream_app.dashboard.publisher import Desk
-from stream_app.dashboard.reader import Feed
+from stream_app.dashboard.publisher import Publisher
+from stream_app.dashboard.reader import Reader
 from stream_app.dashboard.sentiment import ALL
 from stream_app.dashboard.state import UNMATCHED, Board
 from stream_app.dashboard.summary import Summaries, Summary
@@ -21,8 +21,8 @@ from stream_app.profiles import Profile
 class View:
     """The data, the language, and the names of things in it."""
 
-    feed: Feed
-    desk: Desk
+    reader: Reader
+    publisher: Publisher
     words: Words
     profile: Profile
     summaries: Summaries
@@ -30,7 +30,7 @@ class View:
     @property
     def board(self) -> Board:
         """The present one: a break in reading begins a new one."""
-        return self.feed.board
+        return self.reader.board
 
     def summary(self, now: float) -> Summary:
         """What all pages show alike, at `now`, seconds since the epoch."""

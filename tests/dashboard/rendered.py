@@ -11,8 +11,8 @@ from nicegui.page import page as nicegui_page
 
 from stream_app import profiles
 from stream_app.dashboard import page
-from stream_app.dashboard.publisher import Desk
-from stream_app.dashboard.reader import Feed
+from stream_app.dashboard.publisher import Publisher
+from stream_app.dashboard.reader import Reader
 from stream_app.dashboard.summary import Summaries
 from stream_app.dashboard.texts import Words
 from stream_app.dashboard.view import View
@@ -35,15 +35,15 @@ class Rendered(NamedTuple):
         return [element.text for element in elements if isinstance(element, TextElement)]
 
 
-def feed() -> Feed:
+def reader() -> Reader:
     """Reads nothing, but as if it might read every topic; its state is for tests to fill."""
-    made = Feed(Settings(), Masker())
+    made = Reader(Settings(), Masker())
     made.known = frozenset(BY_NAME)
     return made
 
 
 @contextmanager
-def rendered(feed: Feed, users: list[str]) -> Iterator[list[Rendered]]:
+def rendered(reader: Reader, users: list[str]) -> Iterator[list[Rendered]]:
     """Open pages that show these users, every other one in Chinese."""
     core.loop = asyncio.get_running_loop()
     # As ui.run_with sets them, which the clients' sending looks at.
@@ -56,7 +56,7 @@ def rendered(feed: Feed, users: list[str]) -> Iterator[list[Rendered]]:
         client.tab_id = "connected"  # so that changes are made ready to be sent
         with client:
             words = Words("zh" if number % 2 else "en")
-            page.build(View(feed, Desk(Settings()), words, profile, summaries), "auto", user)
+            page.build(View(reader, Publisher(Settings()), words, profile, summaries), "auto", user)
         (timer,) = (e for e in client.elements.values() if isinstance(e, ui.timer))
         assert timer.callback is not None
         pages.append(Rendered(client, timer.callback))

@@ -13,7 +13,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from stream_app.dashboard.auth import COOKIE, SECURITY, Doorway, same_site
+from stream_app.dashboard.auth import COOKIE, SECURITY, AuthMiddleware, same_site
 from stream_app.ops.guard import Guard
 
 TOKEN = "a-token-of-the-tests"
@@ -62,7 +62,7 @@ def client(token: str | None, host: str = "127.0.0.1:8080") -> TestClient:
 
     app = Starlette(routes=[Route("/", page), WebSocketRoute("/socket", socket)])
     return TestClient(
-        Doorway(app, Guard(token or "")), base_url=f"http://{host}", follow_redirects=False
+        AuthMiddleware(app, Guard(token or "")), base_url=f"http://{host}", follow_redirects=False
     )
 
 
@@ -170,6 +170,6 @@ def answered(
         "query_string": b"", "headers": raw, "scheme": "http", "server": ("127.0.0.1", 8080),
         "root_path": "", "http_version": "1.1",
     }  # fmt: skip
-    asyncio.run(Doorway(app, Guard(token))(scope, receive, send))
+    asyncio.run(AuthMiddleware(app, Guard(token))(scope, receive, send))
     (status,) = statuses
     return status

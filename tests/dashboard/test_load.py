@@ -15,7 +15,7 @@ from stream_app.dashboard import page, sentiment, state, titles, users
 from stream_app.dashboard.rates import SAMPLES
 from stream_app.dashboard.reader import BETWEEN
 from stream_app.dashboard.state import Board
-from tests.dashboard.rendered import feed, rendered
+from tests.dashboard.rendered import reader, rendered
 from tests.dashboard.test_state import alert, analysis, listed, message, trend
 
 PAGES = 20
@@ -76,7 +76,7 @@ def events(board: Board, number: int, now: float) -> None:
 
 
 async def test_twenty_open_pages_do_not_hold_up_the_loop() -> None:
-    reading = feed()
+    reading = reader()
     fill(reading.board, time.time())
     with rendered(reading, [f"u{n}" for n in range(PAGES)]) as pages, Clock() as clock:
         taken: list[float] = []

@@ -5,7 +5,7 @@ import pytest
 from stream_app.dashboard.state import Journey
 from stream_app.schemas import Recommendations
 from stream_app.schemas.records import Event, Part, Reason, Recommendation
-from tests.dashboard.rendered import feed, rendered
+from tests.dashboard.rendered import reader, rendered
 from tests.dashboard.test_state import NOW, alert, analysis, listed, message
 
 KINDS = ("kind of tomorrow", "theme", "changed", "", "{x}")
@@ -14,7 +14,7 @@ KINDS = ("kind of tomorrow", "theme", "changed", "", "{x}")
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_unknown_kinds_are_shown_as_they_are(kind: str) -> None:
-    reading = feed()
+    reading = reader()
     board = reading.board
     board.take(message("alerts", alert(1, kind)), NOW)
     board.take(message("analyses", analysis(1, kind)), NOW)

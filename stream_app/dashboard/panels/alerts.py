@@ -1,4 +1,4 @@
-"""The feed of alerts, with what they rest on."""
+"""The list of alerts, with the evidence for each."""
 
 import time
 from datetime import UTC, datetime
@@ -76,7 +76,7 @@ class Alerts:
             tag("p", self._why(alert))
             for text in alert.evidence.texts[:2]:
                 tag("blockquote", text)
-            if alert.kind != "surge_over" and view.feed.reads("acknowledgements"):
+            if alert.kind != "surge_over" and view.reader.reads("acknowledgements"):
                 key = "reopen" if seen else "acknowledge"
                 button = ui.button(words(key), on_click=lambda: self._mark(alert, not seen))
                 button.props("outline dense no-caps size=md")
@@ -109,6 +109,6 @@ class Alerts:
         from aiokafka.errors import KafkaError
 
         try:
-            await self._view.desk.acknowledge(alert.id, withdrawn=not seen)
+            await self._view.publisher.acknowledge(alert.id, withdrawn=not seen)
         except KafkaError as error:
             ui.notify(self._view.words("write_failed", error=type(error).__name__), type="negative")

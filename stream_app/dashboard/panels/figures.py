@@ -60,7 +60,7 @@ class Figures:
             self._lists, f"{len(board.people):,}{full}",
             words("per_second_lists", rate=rates["recommendations"]),
         )  # fmt: skip
-        if self._view.feed.reads("dead-letters"):
+        if self._view.reader.reads("dead-letters"):
             note = words("per_second", rate=rates["dead-letters"])
             _show(self._dead, f"{board.letters.total:,}", note)
         else:

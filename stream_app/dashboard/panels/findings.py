@@ -55,7 +55,7 @@ class LettersPanel:
 
     def refresh(self, now: float) -> None:
         """Show the most frequent."""
-        may = self._view.feed.reads("dead-letters")
+        may = self._view.reader.reads("dead-letters")
         causes = self._view.board.letters.causes()[:CAUSES]
         unreadable = self._view.board.unreadable
         self._unreadable.text = self._view.words("unreadable", n=f"{unreadable:,}")

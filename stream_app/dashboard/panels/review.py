@@ -23,7 +23,7 @@ class ReviewPanel:
         self._shown: tuple[object, ...] = ()
         words = view.words
         with card("write", words("write")):
-            if "reviews" not in view.feed.known:
+            if "reviews" not in view.reader.known:
                 tag("p", words("write_denied"), "empty")
                 return
             self._text = ui.textarea(words("write_text")).props(
@@ -43,7 +43,7 @@ class ReviewPanel:
 
     def refresh(self, now: float) -> None:
         """Offer the items known by now, and show how far the review has come."""
-        if "reviews" not in self._view.feed.known:
+        if "reviews" not in self._view.reader.known:
             return
         options = self._view.summary(now).choices.items
         # A list that is the same takes a moment to compare, and one that is not, to send.
@@ -82,8 +82,8 @@ class ReviewPanel:
         user = (self._as.value or "").strip() or VISITOR
         self._send.disable()
         try:
-            desk = self._view.desk
-            self._journey = await desk.review(self._view.board, user, text, self._item.value)
+            publisher = self._view.publisher
+            self._journey = await publisher.review(self._view.board, user, text, self._item.value)
         except KafkaError as error:
             ui.notify(words("write_failed", error=type(error).__name__), type="negative")
             return
