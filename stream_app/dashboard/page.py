@@ -25,7 +25,7 @@ from stream_app.dashboard.view import Panel, View, attribute, tag
 from stream_app.profiles import Profile
 
 EVERY = 0.5
-"""Seconds between two looks at the board."""
+"""Seconds between two looks at the state."""
 THEMES: dict[str, bool | None] = {"auto": None, "light": False, "dark": True}
 ICONS = {"auto": "contrast", "light": "light_mode", "dark": "dark_mode"}
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ def add_pages(reader: Reader, publisher: Publisher, profile: Profile) -> None:
 
 
 def build(view: View, theme: str, user_id: str) -> None:
-    """One open page, which follows the board until it is closed."""
+    """One open page, which follows the state until it is closed."""
     ui.add_css(STYLE)
     words = view.words
     with ui.header(fixed=False).classes("top"):

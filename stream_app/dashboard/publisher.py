@@ -4,7 +4,7 @@ import time
 from uuid import uuid4
 
 from stream_app import schemas
-from stream_app.dashboard.state import Board, Journey
+from stream_app.dashboard.state import DashboardState, Journey
 from stream_app.delivery.outbox import Outbox
 from stream_app.messages.message import Record
 from stream_app.schemas import Acknowledgement, Review
@@ -26,11 +26,13 @@ class Publisher:
         value = Acknowledgement(alert_id, time.time(), withdrawn)
         await self._send(Record("acknowledgements", alert_id.encode(), schemas.encode(value)))
 
-    async def review(self, board: Board, user_id: str, text: str, item_id: str | None) -> Journey:
+    async def review(
+        self, state: DashboardState, user_id: str, text: str, item_id: str | None
+    ) -> Journey:
         """Send a review and follow it. Raises KafkaError."""
         review = Review(f"page-{uuid4().hex}", user_id, text, item_id)
         journey = Journey(review.review_id, user_id, time.time())
-        board.follow(journey)
+        state.follow(journey)
         await self._send(Record("reviews", review.review_id.encode(), schemas.encode(review)))
         journey.stored = time.time()
         return journey

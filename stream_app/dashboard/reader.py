@@ -1,4 +1,4 @@
-"""Reading the output topics for the board: no group, the recent past first, then for ever."""
+"""Reading the output topics for the state: no group, the recent past first, then for ever."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from stream_app.broker import BrokerError
-from stream_app.dashboard.state import Board
+from stream_app.dashboard.state import DashboardState
 from stream_app.delivery import administration
 from stream_app.delivery.reader import reader as consumer_of
 from stream_app.messages.message import Message
@@ -31,13 +31,13 @@ AGAIN = 2.0
 
 
 class Reader:
-    """Keeps a board up to date. After a break it begins a new one: nothing is counted twice."""
+    """Keeps a state up to date. After a break it begins a new one: nothing is counted twice."""
 
     def __init__(self, settings: Settings, masker: Masker) -> None:
         self._settings = settings
         self._masker = masker
         self._denied: set[str] = set()
-        self.board = Board(masker)
+        self.state = DashboardState(masker)
         self.known: frozenset[str] = frozenset()
         """Topics, by our names, that the broker lets us know of."""
         self.behind = 0
@@ -93,7 +93,7 @@ class Reader:
             ]
             consumer.assign(partitions)
             await self._seek(consumer, partitions, names)
-            self.board = Board(self._masker)
+            self.state = DashboardState(self._masker)
             while True:
                 found = await consumer.getmany(
                     timeout_ms=self._settings.fetch_wait_ms, max_records=AT_ONCE
@@ -103,7 +103,7 @@ class Reader:
                 messages.sort(key=lambda message: message.timestamp)
                 for begin in range(0, len(messages), BETWEEN):
                     for message in messages[begin : begin + BETWEEN]:
-                        self.board.take(_message(message, names), time.time())
+                        self.state.take(_message(message, names), time.time())
                     await asyncio.sleep(0)  # the pages' turn
                 await self._look(consumer, partitions)
 

@@ -87,7 +87,7 @@ class Journey:
     died: float = 0.0
 
 
-class Board:
+class DashboardState:
     """Takes messages, gives figures."""
 
     def __init__(self, masker: Masker) -> None:

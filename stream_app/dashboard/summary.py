@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from stream_app.dashboard.rates import Quantiles
 from stream_app.dashboard.sentiment import ALL, Move
-from stream_app.dashboard.state import Board
+from stream_app.dashboard.state import DashboardState
 from stream_app.schemas import Alert
 
 SECONDS = 0.4
@@ -57,11 +57,11 @@ class Summaries:
     """The newest summary, made anew when a page asks and it is too old."""
 
     def __init__(self) -> None:
-        self._state: Board | None = None
+        self._state: DashboardState | None = None
         self._summary: Summary | None = None
         self._made = self._chosen = 0.0
 
-    def at(self, state: Board, now: float) -> Summary:
+    def at(self, state: DashboardState, now: float) -> Summary:
         """The summary of a state, at most SECONDS older than `now`, seconds since the epoch."""
         old = self._summary if state is self._state else None
         if old is not None and 0 <= now - self._made < SECONDS:
@@ -75,7 +75,7 @@ class Summaries:
         return self._summary
 
 
-def _summary(state: Board, now: float, choices: Choices) -> Summary:
+def _summary(state: DashboardState, now: float, choices: Choices) -> Summary:
     return Summary(
         rates={name: rates.rate(now) for name, rates in state.rates.items()},
         lines={name: state.rates[name].series(now, STEP) for name in LINES},
@@ -89,7 +89,7 @@ def _summary(state: Board, now: float, choices: Choices) -> Summary:
     )
 
 
-def _choices(state: Board) -> Choices:
+def _choices(state: DashboardState) -> Choices:
     subjects = state.moods.subjects(SUBJECTS)
     if ALL not in subjects:
         subjects.insert(0, ALL)

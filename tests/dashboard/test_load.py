@@ -11,10 +11,11 @@ import random
 import time
 from collections.abc import Callable
 
-from stream_app.dashboard import page, sentiment, state, titles, users
+from stream_app.dashboard import page, sentiment, titles, users
+from stream_app.dashboard import state as state_module
 from stream_app.dashboard.rates import SAMPLES
 from stream_app.dashboard.reader import BETWEEN
-from stream_app.dashboard.state import Board
+from stream_app.dashboard.state import DashboardState
 from tests.dashboard.rendered import reader, rendered
 from tests.dashboard.test_state import alert, analysis, listed, message, trend
 
@@ -50,34 +51,34 @@ class Clock:
         return time.thread_time() - self._collecting
 
 
-def fill(board: Board, now: float) -> None:
+def fill(state: DashboardState, now: float) -> None:
     """Every bound of the state is reached."""
     draw = random.Random(1)
-    for number in range(max(sentiment.SUBJECTS, state.SUBJECTS)):
+    for number in range(max(sentiment.SUBJECTS, state_module.SUBJECTS)):
         for hour in range(0, sentiment.HOURS if number < sentiment.SUBJECTS else 0, 8):
             mood = draw.choice(sentiment.ORDER)
-            board.moods.add([f"item:p{number}"], now - hour * sentiment.HOUR, mood)
-        board.take(message("trends", trend(f"item:p{number}", now), time=now), now)
+            state.moods.add([f"item:p{number}"], now - hour * sentiment.HOUR, mood)
+        state.take(message("trends", trend(f"item:p{number}", now), time=now), now)
     for number in range(titles.TITLES):
-        board.titles.put(f"p{number}", f"Item {draw.random()}")
+        state.titles.put(f"p{number}", f"Item {draw.random()}")
     for number in range(SAMPLES):
-        events(board, number, now - draw.random() * 200)
+        events(state, number, now - draw.random() * 200)
 
 
-def events(board: Board, number: int, now: float) -> None:
+def events(state: DashboardState, number: int, now: float) -> None:
     """One review, and what comes of it."""
     user = f"u{number % users.USERS}"
     about = analysis(number, item=f"p{number}", user=user, time=now)
-    board.take(message("analyses", about, time=now, received=now - 0.1), now)
+    state.take(message("analyses", about, time=now, received=now - 0.1), now)
     found = listed(user, [f"p{number + n}" for n in range(10)], number, "review")  # type: ignore[arg-type]
-    board.take(message("recommendations", found, time=now), now)
+    state.take(message("recommendations", found, time=now), now)
     if number % 1000 == 0:
-        board.take(message("alerts", alert(number, time=now), time=now), now)
+        state.take(message("alerts", alert(number, time=now), time=now), now)
 
 
 async def test_twenty_open_pages_do_not_hold_up_the_loop() -> None:
     reading = reader()
-    fill(reading.board, time.time())
+    fill(reading.state, time.time())
     with rendered(reading, [f"u{n}" for n in range(PAGES)]) as pages, Clock() as clock:
         taken: list[float] = []
         stalls: list[float] = []
@@ -97,7 +98,7 @@ async def test_twenty_open_pages_do_not_hold_up_the_loop() -> None:
             number = SAMPLES
             while time.monotonic() < ends:
                 for _ in range(BETWEEN // 2):
-                    events(reading.board, number, time.time())
+                    events(reading.state, number, time.time())
                     number += 1
                 await asyncio.sleep(0.05)
 

@@ -15,18 +15,18 @@ KINDS = ("kind of tomorrow", "theme", "changed", "", "{x}")
 @pytest.mark.parametrize("kind", KINDS)
 async def test_unknown_kinds_are_shown_as_they_are(kind: str) -> None:
     reading = reader()
-    board = reading.board
-    board.take(message("alerts", alert(1, kind)), NOW)
-    board.take(message("analyses", analysis(1, kind)), NOW)
+    state = reading.state
+    state.take(message("alerts", alert(1, kind)), NOW)
+    state.take(message("analyses", analysis(1, kind)), NOW)
     item = Recommendation("p1", "Item", 0.5, [Part(kind, 0.5, 1.0)], [Reason(kind, "why", "因为")])
     record = Recommendations(
         "u1", [item], Event(kind, NOW), {"reviews/0": 1}, {kind: 1}, {kind: ["p2"]}
     )
-    board.take(message("recommendations", listed("u1", "ab", 0, "review")), NOW)
-    board.take(message("recommendations", record), NOW)
+    state.take(message("recommendations", listed("u1", "ab", 0, "review")), NOW)
+    state.take(message("recommendations", record), NOW)
     journey = Journey("r2", "u1", NOW)
-    board.follow(journey)
-    board.take(message("analyses", analysis(2, kind)), NOW)
+    state.follow(journey)
+    state.take(message("analyses", analysis(2, kind)), NOW)
     with rendered(reading, ["u1", "u1"]) as pages:
         for page in pages:
             page.refresh()
@@ -34,4 +34,4 @@ async def test_unknown_kinds_are_shown_as_they_are(kind: str) -> None:
             assert "why" in page.texts or "因为" in page.texts
             assert any("○" in text and "−" not in text for text in page.texts), "the sentiment"
             assert any(f"{kind} (p2)" in text for text in page.texts), "the rule"
-    assert board.reviews == 2 and board.alerted == 1
+    assert state.reviews == 2 and state.alerted == 1

@@ -198,7 +198,7 @@ async def test_a_dashboard_with_least_rights_leaves_out_what_it_may_not(
         await publisher.acknowledge("severe:r1")
 
         async def told() -> bool:
-            return reader.live and reader.board.acknowledged("severe:r1")
+            return reader.live and reader.state.acknowledged("severe:r1")
 
         await until(told, 30, "the acknowledgement is read")
         assert not reader.reads("dead-letters")

@@ -39,10 +39,10 @@ class Alerts:
         self._refresh(now, AT_ONCE if self._order else SHOWN)
 
     def _refresh(self, now: float, most: int) -> None:
-        board = self._view.board
+        state = self._view.state
         summary = self._view.summary(now)
         wanted = (summary.alerts if self._with_seen.value else summary.open_alerts)[:SHOWN]
-        seen = {alert.id for alert in wanted if board.acknowledged(alert.id)}
+        seen = {alert.id for alert in wanted if state.acknowledged(alert.id)}
         changed = seen ^ self._seen
         new = [a.id for a in wanted if a.id not in self._entries or a.id in changed]
         wanted = [alert for alert in wanted if alert.id not in new[most:]]

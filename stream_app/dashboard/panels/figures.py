@@ -32,13 +32,13 @@ class Figures:
 
     def refresh(self, now: float) -> None:
         """Show the counts."""
-        board, words = self._view.board, self._view.words
+        state, words = self._view.state, self._view.words
         summary = self._view.summary(now)
         rates = {name: units.rate(rate) for name, rate in summary.rates.items()}
         _show(
-            self._reviews, f"{board.reviews:,}",
+            self._reviews, f"{state.reviews:,}",
             words("per_second", rate=rates["analyses"])
-            + (" · " + words("masked", n=f"{board.masked:,}") if board.masked else ""),
+            + (" · " + words("masked", n=f"{state.masked:,}") if state.masked else ""),
         )  # fmt: skip
         analysed, refreshed = summary.analysed, summary.refreshed
         if analysed is None:
@@ -48,21 +48,21 @@ class Figures:
             note = words("latency_note", high=units.seconds(analysed.high), list=listed)
             _show(self._latency, units.seconds(analysed.median), note)
         for mood, label in self._moods.items():
-            label.text = f"{board.sentiments[mood]:,}"
-            share = board.sentiments[mood] / max(board.reviews, 1)
+            label.text = f"{state.sentiments[mood]:,}"
+            share = state.sentiments[mood] / max(state.reviews, 1)
             self._shares[mood].style(f"width: {share:.1%}")
         _show(
             self._alerts, f"{len(summary.open_alerts):,}",
-            words("alerts_note", total=f"{board.alerted:,}", surges=summary.surges),
+            words("alerts_note", total=f"{state.alerted:,}", surges=summary.surges),
         )  # fmt: skip
-        full = "+" if len(board.people) >= USERS else ""
+        full = "+" if len(state.people) >= USERS else ""
         _show(
-            self._lists, f"{len(board.people):,}{full}",
+            self._lists, f"{len(state.people):,}{full}",
             words("per_second_lists", rate=rates["recommendations"]),
         )  # fmt: skip
         if self._view.reader.reads("dead-letters"):
             note = words("per_second", rate=rates["dead-letters"])
-            _show(self._dead, f"{board.letters.total:,}", note)
+            _show(self._dead, f"{state.letters.total:,}", note)
         else:
             _show(self._dead, "–", words("not_allowed"))
 

@@ -22,7 +22,7 @@ class EmergingPanel:
 
     def refresh(self, now: float) -> None:
         """Show the heaviest."""
-        found = self._view.board.emerging[:TOPICS]
+        found = self._view.state.emerging[:TOPICS]
         if found == self._shown:
             return
         self._shown = found
@@ -56,8 +56,8 @@ class LettersPanel:
     def refresh(self, now: float) -> None:
         """Show the most frequent."""
         may = self._view.reader.reads("dead-letters")
-        causes = self._view.board.letters.causes()[:CAUSES]
-        unreadable = self._view.board.unreadable
+        causes = self._view.state.letters.causes()[:CAUSES]
+        unreadable = self._view.state.unreadable
         self._unreadable.text = self._view.words("unreadable", n=f"{unreadable:,}")
         self._unreadable.set_visibility(unreadable > 0)
         if (may, causes) == self._shown:

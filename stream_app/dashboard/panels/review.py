@@ -55,12 +55,12 @@ class ReviewPanel:
         journey = self._journey
         if journey is None:
             return
-        state = (
+        shown = (
             journey.review_id, journey.stored, journey.analysed, journey.listed,
             journey.trended, journey.alerted, journey.reason,
         )  # fmt: skip
-        if state != self._shown:
-            self._shown = state
+        if shown != self._shown:
+            self._shown = shown
             self._draw(journey)
 
     def _offer(self, options: dict[str, str]) -> None:
@@ -83,7 +83,7 @@ class ReviewPanel:
         self._send.disable()
         try:
             publisher = self._view.publisher
-            self._journey = await publisher.review(self._view.board, user, text, self._item.value)
+            self._journey = await publisher.review(self._view.state, user, text, self._item.value)
         except KafkaError as error:
             ui.notify(words("write_failed", error=type(error).__name__), type="negative")
             return

@@ -48,7 +48,7 @@ class MoodsPanel:
         self._offer(self._view.summary(now).choices.subjects)
         if self._subject.value != self._chosen.subject:
             self._subject.value = self._chosen.subject
-        moods = self._view.board.moods
+        moods = self._view.state.moods
         slots = moods.series(self._chosen.subject, *SPANS[self._span.value])
         name = self._view.subject(self._chosen.subject)
         if (name, slots) != self._shown:
@@ -97,7 +97,7 @@ class Moving:
             row.element.set_visibility(move is not None)
             if move is None:
                 continue
-            standing = view.board.standings.get(move.subject)
+            standing = view.state.standings.get(move.subject)
             worse = move.z > 0
             row.subject = move.subject
             row.name.text = view.subject(move.subject)

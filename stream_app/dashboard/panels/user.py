@@ -45,7 +45,7 @@ class UserPanel:
 
     def refresh(self, now: float) -> None:
         """Draw again if the user's list or reviews changed."""
-        people = self._view.board.people
+        people = self._view.state.people
         users = self._view.summary(now).choices.users
         if users is not self._offered:
             self._offered = users
@@ -55,10 +55,10 @@ class UserPanel:
         person = people.get(self.user_id)
         reviews = () if person is None else tuple(person.reviews)
         lists = () if person is None else (person.newest, person.after)
-        state = (self.user_id, lists, reviews)
-        if state == self._shown:
+        shown = (self.user_id, lists, reviews)
+        if shown == self._shown:
             return
-        self._shown = state
+        self._shown = shown
         self._body.clear()
         with self._body:
             if person is None:
@@ -152,7 +152,7 @@ def _moved(entry: Listed, view: View) -> tuple[str, str]:
 
 def _telling(view: View) -> str:
     """A user whose list a review has changed, else any."""
-    people = view.board.people
+    people = view.state.people
     ids = people.ids()
     found = (i for i in ids if (p := people.get(i)) is not None and p.before and p.after)
     return next(found, ids[0] if ids else "")
