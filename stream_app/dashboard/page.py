@@ -15,7 +15,7 @@ from stream_app.dashboard.panels.figures import Figures
 from stream_app.dashboard.panels.findings import EmergingPanel, LettersPanel
 from stream_app.dashboard.panels.rates import RatesPanel
 from stream_app.dashboard.panels.review import ReviewPanel
-from stream_app.dashboard.panels.sentiment import Chosen, MoodsPanel, Moving
+from stream_app.dashboard.panels.sentiment import Chosen, Moving, SentimentPanel
 from stream_app.dashboard.panels.user import UserPanel
 from stream_app.dashboard.publisher import Publisher
 from stream_app.dashboard.reader import Reader
@@ -64,7 +64,7 @@ def build(view: View, theme: str, user_id: str) -> None:
     with attribute(ui.element("div"), "id", "main"):
         panels.append(Figures(view))
         with ui.element("div").classes("grid stretch"):
-            panels.append(MoodsPanel(view, chosen))
+            panels.append(SentimentPanel(view, chosen))
             panels.append(Alerts(view))
         with ui.element("div").classes("grid"):
             with ui.element("div").classes("column-of-cards wide"):

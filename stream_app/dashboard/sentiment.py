@@ -45,7 +45,7 @@ class Move(NamedTuple):
     """Two-proportion test, pooled: above zero the subject got worse."""
 
 
-class Moods:
+class SentimentByHour:
     """Counts of each subject's last HOURS hours of event time, ALL among the subjects.
 
     One array holds all of them, so that every subject is summed in a millisecond: subject × hour ×

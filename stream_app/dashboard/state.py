@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from stream_app import schemas
 from stream_app.dashboard.dead_letters import Letters
 from stream_app.dashboard.rates import Latencies, Rates
-from stream_app.dashboard.sentiment import ORDER, OTHER, Moods
+from stream_app.dashboard.sentiment import ORDER, OTHER, SentimentByHour
 from stream_app.dashboard.titles import Titles
 from stream_app.dashboard.users import People
 from stream_app.messages.identity import hash64
@@ -101,7 +101,7 @@ class DashboardState:
         self.sentiments: Counter[str] = Counter()
         self.masked = 0
         """Pieces of personal data masked."""
-        self.moods = Moods()
+        self.sentiment_by_hour = SentimentByHour()
         self.people = People()
         self.letters = Letters(masker)
         self.alerts: OrderedDict[str, Alert] = OrderedDict()
@@ -167,7 +167,7 @@ class DashboardState:
         self.rates["analyses"].add(time)
         self.sentiments[analysis.sentiment if analysis.sentiment in ORDER else OTHER] += 1
         self.masked += sum(analysis.masked.values())
-        self.moods.add(subjects(analysis), analysis.time, analysis.sentiment)
+        self.sentiment_by_hour.add(subjects(analysis), analysis.time, analysis.sentiment)
         self.people.wrote(analysis)
         source = analysis.source
         place = Place(f"{source.topic}/{source.partition}", source.offset, received or time)

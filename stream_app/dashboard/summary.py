@@ -84,13 +84,13 @@ def _summary(state: DashboardState, now: float, choices: Choices) -> Summary:
         surges=sum(standing.surge for standing in state.standings.values()),
         open_alerts=state.open_alerts(),
         alerts=sorted(state.alerts.values(), key=lambda alert: (-alert.time, alert.id)),
-        moves=state.moods.moves(MOVES),
+        moves=state.sentiment_by_hour.moves(MOVES),
         choices=choices,
     )
 
 
 def _choices(state: DashboardState) -> Choices:
-    subjects = state.moods.subjects(SUBJECTS)
+    subjects = state.sentiment_by_hour.subjects(SUBJECTS)
     if ALL not in subjects:
         subjects.insert(0, ALL)
     return Choices(subjects, sorted(state.people.ids()[:USERS]), state.titles.first(ITEMS))

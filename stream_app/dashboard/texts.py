@@ -35,8 +35,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "sentiment_neutral": ("neutral", "中性"),
     "sentiment_positive": ("positive", "正面"),
     # sentiment over time
-    "moods": ("Sentiment over time", "情感走势"),
-    "moods_note": ("by when it was written, UTC", "按评论时间（UTC）"),
+    "over_time": ("Sentiment over time", "情感走势"),
+    "over_time_note": ("by when it was written, UTC", "按评论时间（UTC）"),
     "subject": ("Topic or item", "主题或商品"),
     "span": ("Period", "时段"),
     "day": ("24 hours", "24 小时"),
@@ -44,7 +44,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "all": ("All reviews", "全部评论"),
     "unmatched": ("Fits no topic", "不属于任何主题"),
     "user_subject": ("User {name}", "用户 {name}"),
-    "chart_moods": (
+    "chart_sentiment": (
         "Reviews of {subject}: {negative} negative, {neutral} neutral, {positive} positive.",
         "{subject}的评论：负面 {negative}，中性 {neutral}，正面 {positive}。",
     ),

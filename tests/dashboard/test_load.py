@@ -56,8 +56,8 @@ def fill(state: DashboardState, now: float) -> None:
     draw = random.Random(1)
     for number in range(max(sentiment.SUBJECTS, state_module.SUBJECTS)):
         for hour in range(0, sentiment.HOURS if number < sentiment.SUBJECTS else 0, 8):
-            mood = draw.choice(sentiment.ORDER)
-            state.moods.add([f"item:p{number}"], now - hour * sentiment.HOUR, mood)
+            opinion = draw.choice(sentiment.ORDER)
+            state.sentiment_by_hour.add([f"item:p{number}"], now - hour * sentiment.HOUR, opinion)
         state.take(message("trends", trend(f"item:p{number}", now), time=now), now)
     for number in range(titles.TITLES):
         state.titles.put(f"p{number}", f"Item {draw.random()}")

@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from stream_app import schemas
 from stream_app.dashboard import dead_letters as letters
-from stream_app.dashboard import sentiment as moods
+from stream_app.dashboard import sentiment as sentiment_module
 from stream_app.dashboard import state as state_module
 from stream_app.dashboard import titles
 from stream_app.dashboard import users as people
 from stream_app.dashboard.dead_letters import Letters
 from stream_app.dashboard.rates import Latencies, Rates
-from stream_app.dashboard.sentiment import ALL, HOUR, Moods
+from stream_app.dashboard.sentiment import ALL, HOUR, SentimentByHour
 from stream_app.dashboard.state import UNMATCHED, DashboardState, Journey
 from stream_app.dashboard.summary import OFFER_SECONDS, SECONDS, Summaries
 from stream_app.dashboard.titles import Titles
@@ -106,10 +106,10 @@ def test_reviews_are_counted_once_by_sentiment_subject_and_hour(state: Dashboard
     assert state.reviews == 4
     assert state.sentiments == Counter(kinds)
     assert state.masked == 8
-    assert state.moods.reviews("topic:battery") == 3
-    assert state.moods.reviews(UNMATCHED) == 1
-    assert state.moods.subjects() == [ALL, "item:p1", "topic:battery", UNMATCHED]
-    newest = state.moods.series("item:p1", 4, 1)
+    assert state.sentiment_by_hour.reviews("topic:battery") == 3
+    assert state.sentiment_by_hour.reviews(UNMATCHED) == 1
+    assert state.sentiment_by_hour.subjects() == [ALL, "item:p1", "topic:battery", UNMATCHED]
+    newest = state.sentiment_by_hour.series("item:p1", 4, 1)
     assert [slot[1:] for slot in newest] == [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 0)]
     assert newest[-1].start == NOW // HOUR * HOUR
     assert state.rates["analyses"].rate(NOW) == 0.4
@@ -131,7 +131,7 @@ def test_values_that_a_later_version_writes_are_shown(state: DashboardState) -> 
     assert [a.kind for a in state.open_alerts()] == ["flood"]
     assert state.reviews == 2
     assert state.sentiments == {"other": 1, "negative": 1}
-    assert state.moods.reviews("item:p1") == 1
+    assert state.sentiment_by_hour.reviews("item:p1") == 1
     assert state.unreadable == 0
 
 
@@ -252,7 +252,7 @@ def test_reasons_are_masked_and_those_that_differ_by_a_number_are_one() -> None:
 
 
 def test_a_change_is_told_where_there_are_enough_reviews_on_both_sides() -> None:
-    told = Moods()
+    told = SentimentByHour()
     for hour in range(100):
         worse = hour >= 80
         told.add(["item:worse"], hour * HOUR, "negative" if worse else "positive")
@@ -286,7 +286,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, most in (
         (state_module, "ALERTS", 20), (state_module, "SUBJECTS", 20), (titles, "TITLES", 9),
         (state_module, "KNOWN", 50), (state_module, "LISTED", 20), (state_module, "JOURNEYS", 5),
-        (people, "USERS", 20), (moods, "SUBJECTS", 20), (letters, "GROUPS", 10),
+        (people, "USERS", 20), (sentiment_module, "SUBJECTS", 20), (letters, "GROUPS", 10),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, most)
     state = DashboardState(Masker())
@@ -306,11 +306,13 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = [
         len(state.alerts), len(state.standings), len(state.titles), len(state._known),
         len(state._acknowledged), len(state._waiting), len(state._lists), len(state.journeys),
-        len(state.people), len(state.moods.subjects()), len(state.letters.causes()),
+        len(state.people), len(state.sentiment_by_hour.subjects()), len(state.letters.causes()),
     ]  # fmt: skip
     assert sizes == [20, 20, 9, 50, 50, 20, 20, 5, 20, 20, 11]
-    assert ALL in state.moods.subjects()
-    assert state.moods.reviews(ALL) == moods.HOURS, "one an hour, of the newest hours"
+    assert ALL in state.sentiment_by_hour.subjects()
+    assert state.sentiment_by_hour.reviews(ALL) == sentiment_module.HOURS, (
+        "one an hour, of the newest hours"
+    )
     # The newest are kept.
     assert state.people.ids()[0] == "u199"
 
@@ -356,14 +358,16 @@ REVIEWS = st.lists(
 def test_counts_by_hour_are_those_of_counting_anew(
     reviews: list[tuple[str, int, str]], span: tuple[int, int]
 ) -> None:
-    counts = Moods()
+    counts = SentimentByHour()
     newest = 0
     kept: list[tuple[str, int, str]] = []
-    for subject, hour, mood in reviews:
-        counts.add([subject], hour * HOUR + 1, mood)
+    for subject, hour, sentiment in reviews:
+        counts.add([subject], hour * HOUR + 1, sentiment)
         newest = max(newest, hour)
-        kept.append((subject, hour, mood))
-    kept = [r for r in kept if r[1] > newest - moods.HOURS and r[2] in moods.ORDER]
+        kept.append((subject, hour, sentiment))
+    kept = [
+        r for r in kept if r[1] > newest - sentiment_module.HOURS and r[2] in sentiment_module.ORDER
+    ]
     hours, step = span
     first = newest // step - hours // step + 1
     for subject in ("a", "b", "c", ALL):
@@ -372,7 +376,7 @@ def test_counts_by_hour_are_those_of_counting_anew(
         for number, slot in enumerate(counts.series(subject, hours, step)):
             within = Counter(m for _, hour, m in mine if hour // step == first + number)
             assert slot.start == (first + number) * step * HOUR
-            assert slot[1:] == tuple(within[mood] for mood in moods.ORDER)
+            assert slot[1:] == tuple(within[sentiment] for sentiment in sentiment_module.ORDER)
 
 
 def test_a_summary_is_shared_for_a_moment_and_never_between_states(state: DashboardState) -> None:

@@ -24,8 +24,8 @@ class Figures:
                 with ui.element("div").classes("bar") as bar:
                     attribute(bar, "aria-hidden", "true")
                     self._shares = {m: ui.element("span").classes(m) for m in ORDER}
-                with ui.element("ul").classes("moods"):
-                    self._moods = {mood: _mood(view, mood) for mood in ORDER}
+                with ui.element("ul").classes("sentiments"):
+                    self._counts = {name: _sentiment(view, name) for name in ORDER}
             self._alerts = _figure("alerts-open", words("alerts_open"))
             self._lists = _figure("users", words("lists"))
             self._dead = _figure("dead-letters", words("dead"))
@@ -47,10 +47,10 @@ class Figures:
             listed = "–" if refreshed is None else units.seconds(refreshed.median)
             note = words("latency_note", high=units.seconds(analysed.high), list=listed)
             _show(self._latency, units.seconds(analysed.median), note)
-        for mood, label in self._moods.items():
-            label.text = f"{state.sentiments[mood]:,}"
-            share = state.sentiments[mood] / max(state.reviews, 1)
-            self._shares[mood].style(f"width: {share:.1%}")
+        for name, label in self._counts.items():
+            label.text = f"{state.sentiments[name]:,}"
+            share = state.sentiments[name] / max(state.reviews, 1)
+            self._shares[name].style(f"width: {share:.1%}")
         _show(
             self._alerts, f"{len(summary.open_alerts):,}",
             words("alerts_note", total=f"{state.alerted:,}", surges=summary.surges),
@@ -75,12 +75,12 @@ def _figure(key: str, label: str) -> tuple[TextElement, TextElement]:
         return value, tag("p", "", "note")
 
 
-def _mood(view: View, mood: str) -> TextElement:
-    with ui.element("li").classes(f"mood {mood}"):
-        tag("span", units.sign(mood), "sign").props("aria-hidden=true")
+def _sentiment(view: View, name: str) -> TextElement:
+    with ui.element("li").classes(f"sentiment {name}"):
+        tag("span", units.sign(name), "sign").props("aria-hidden=true")
         count = tag("span", "0", "count")
-        attribute(count, "data-figure", mood)
-        tag("span", view.words.sentiment(mood))
+        attribute(count, "data-figure", name)
+        tag("span", view.words.sentiment(name))
         return count
 
 

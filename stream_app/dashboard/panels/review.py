@@ -103,9 +103,11 @@ class ReviewPanel:
             self._step("analysed", words("step_analysed"), journey.analysed, journey)
             if (analysis := journey.analysis) is not None:
                 with ui.element("li").classes("detail"):
-                    mood = f"{units.sign(analysis.sentiment)} {words.sentiment(analysis.sentiment)}"
+                    opinion = (
+                        f"{units.sign(analysis.sentiment)} {words.sentiment(analysis.sentiment)}"
+                    )
                     intensity = units.signed(analysis.intensity)
-                    tag("span", f"{mood} {intensity}", f"chip {analysis.sentiment}")
+                    tag("span", f"{opinion} {intensity}", f"chip {analysis.sentiment}")
                     for topic in analysis.topics:
                         tag("span", view.topic(topic.id), "chip")
                     tag("blockquote", analysis.text)

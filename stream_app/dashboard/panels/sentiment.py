@@ -22,7 +22,7 @@ class Chosen:
         self.subject = ALL
 
 
-class MoodsPanel:
+class SentimentPanel:
     """The chart and what it is of."""
 
     def __init__(self, view: View, chosen: Chosen) -> None:
@@ -30,7 +30,7 @@ class MoodsPanel:
         self._shown: tuple[str, list[Slot]] | None = None
         self._offered: list[str] = []
         words = view.words
-        with card("moods", words("moods"), words("moods_note"), "wide"):
+        with card("sentiment", words("over_time"), words("over_time_note"), "wide"):
             with ui.element("div").classes("controls"):
                 self._subject = Select(
                     {ALL: words("all")}, value=ALL, label=words("subject"), with_input=True,
@@ -48,12 +48,12 @@ class MoodsPanel:
         self._offer(self._view.summary(now).choices.subjects)
         if self._subject.value != self._chosen.subject:
             self._subject.value = self._chosen.subject
-        moods = self._view.state.moods
-        slots = moods.series(self._chosen.subject, *SPANS[self._span.value])
+        counts = self._view.state.sentiment_by_hour
+        slots = counts.series(self._chosen.subject, *SPANS[self._span.value])
         name = self._view.subject(self._chosen.subject)
         if (name, slots) != self._shown:
             self._shown = name, slots
-            self._chart.options.update(charts.moods(slots, name, self._view.words))
+            self._chart.options.update(charts.sentiment_over_time(slots, name, self._view.words))
             self._chart.update()
 
     def _offer(self, subjects: list[str]) -> None:

@@ -89,8 +89,8 @@ class UserPanel:
                     tag("h3", words("last_reviews"))
                     for text in list(person.reviews)[: -REVIEWS - 1 : -1]:
                         with ui.element("blockquote"):
-                            mood = f"{units.sign(text.sentiment)} {units.signed(text.intensity)}"
-                            tag("span", mood, f"strong {text.sentiment}")
+                            opinion = f"{units.sign(text.sentiment)} {units.signed(text.intensity)}"
+                            tag("span", opinion, f"strong {text.sentiment}")
                             about = f" {self._view.item(text.item_id)}: " if text.item_id else " "
                             tag("span", about, "note")
                             tag("span", text.text)
@@ -129,8 +129,8 @@ class UserPanel:
             with ui.element("div").classes("rank-head"):
                 tag("span", item.title, "strong")
                 if moved is not None:
-                    text, mood = _moved(moved, self._view)
-                    tag("span", text, f"chip {mood}")
+                    text, colour = _moved(moved, self._view)
+                    tag("span", text, f"chip {colour}")
                 tag("span", f"{item.score:.2f}", "note number")
             with ui.element("div").classes("meter") as meter:
                 attribute(meter, "aria-hidden", "true")
