@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from stream_app.settings import OTHERS, PREFIX, Settings, SettingsError, environment, load
@@ -94,6 +95,7 @@ def test_the_bounds_themselves_are_taken_and_the_defaults_lie_within() -> None:
             assert getattr(taken, name) == value
 
 
+@examples(deadline=None)
 @given(st.sampled_from(NUMBERS), st.floats() | st.integers())
 def test_what_is_taken_is_finite_and_comes_back_from_its_own_variables(
     name: str, value: float
@@ -106,6 +108,7 @@ def test_what_is_taken_is_finite_and_comes_back_from_its_own_variables(
     assert load(environ=environment(settings)) == settings
 
 
+@examples(deadline=None)
 @given(st.text())
 def test_any_text_is_taken_or_refused_in_a_line(text: str) -> None:
     for name in Settings.__struct_fields__:

@@ -25,7 +25,7 @@ class Cause(NamedTuple):
 OTHER = Cause("other", "", "")
 
 
-class Letters:
+class DeadLetters:
     """Counts of each cause, GROUPS of them at most."""
 
     def __init__(self, masker: Masker) -> None:

@@ -12,7 +12,7 @@ from nicegui.elements.mixins.text_element import TextElement
 
 from stream_app.dashboard.panels.alerts import Alerts
 from stream_app.dashboard.panels.figures import Figures
-from stream_app.dashboard.panels.findings import EmergingPanel, LettersPanel
+from stream_app.dashboard.panels.findings import DeadLettersPanel, EmergingPanel
 from stream_app.dashboard.panels.rates import RatesPanel
 from stream_app.dashboard.panels.review import ReviewPanel
 from stream_app.dashboard.panels.sentiment import Chosen, Moving, SentimentPanel
@@ -70,7 +70,7 @@ def build(view: View, theme: str, user_id: str) -> None:
             with ui.element("div").classes("column-of-cards wide"):
                 user = UserPanel(view, user_id)
                 panels.append(user)
-                panels.append(LettersPanel(view))
+                panels.append(DeadLettersPanel(view))
             with ui.element("div").classes("column-of-cards"):
                 panels.append(ReviewPanel(view, lambda: user.user_id, user.choose))
                 panels.append(Moving(view, chosen))

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from stream_app import schemas
-from stream_app.dashboard.dead_letters import Letters
+from stream_app.dashboard.dead_letters import DeadLetters
 from stream_app.dashboard.rates import Latencies, Rates
 from stream_app.dashboard.sentiment import ORDER, OTHER, SentimentByHour
 from stream_app.dashboard.titles import Titles
-from stream_app.dashboard.users import People
+from stream_app.dashboard.users import Users
 from stream_app.messages.identity import hash64
 from stream_app.messages.message import Message, stamp
 from stream_app.schemas import (
@@ -102,8 +102,8 @@ class DashboardState:
         self.masked = 0
         """Pieces of personal data masked."""
         self.sentiment_by_hour = SentimentByHour()
-        self.people = People()
-        self.letters = Letters(masker)
+        self.users = Users()
+        self.dead_letters = DeadLetters(masker)
         self.alerts: OrderedDict[str, Alert] = OrderedDict()
         """The newest by id, in the order in which they came."""
         self.alerted = 0
@@ -156,7 +156,7 @@ class DashboardState:
                     seen = schemas.decode(message.value, Acknowledgement)
                     _put(self._acknowledged, seen.alert_id, not seen.withdrawn, KNOWN)
                 case "dead-letters":
-                    self._letter(message, time)
+                    self._dead_letter(message, time)
         except Invalid:
             self.unreadable += 1
 
@@ -168,7 +168,7 @@ class DashboardState:
         self.sentiments[analysis.sentiment if analysis.sentiment in ORDER else OTHER] += 1
         self.masked += sum(analysis.masked.values())
         self.sentiment_by_hour.add(subjects(analysis), analysis.time, analysis.sentiment)
-        self.people.wrote(analysis)
+        self.users.add_analysis(analysis)
         source = analysis.source
         place = Place(f"{source.topic}/{source.partition}", source.offset, received or time)
         if received is not None:
@@ -181,7 +181,7 @@ class DashboardState:
 
     def _list(self, record: Recommendations, value: bytes, time: float) -> None:
         self.rates["recommendations"].add(time)
-        self.people.listed(record, value)
+        self.users.add_list(record, value)
         for item in record.items:
             self.titles.put(item.item_id, item.title)
         known = self._lists.get(record.user_id) or deque(maxlen=LISTS)
@@ -207,9 +207,9 @@ class DashboardState:
             self.emerging = trend.emerging
         self._progress()
 
-    def _letter(self, message: Message, time: float) -> None:
+    def _dead_letter(self, message: Message, time: float) -> None:
         self.rates["dead-letters"].add(time)
-        reason = self.letters.add(message.headers)
+        reason = self.dead_letters.add(message.headers)
         key = (message.key or b"").decode("utf-8", "replace")
         if (journey := self.journeys.get(key)) is not None:
             journey.reason, journey.died = reason, time

@@ -93,4 +93,4 @@ def _choices(state: DashboardState) -> Choices:
     subjects = state.sentiment_by_hour.subjects(SUBJECTS)
     if ALL not in subjects:
         subjects.insert(0, ALL)
-    return Choices(subjects, sorted(state.people.ids()[:USERS]), state.titles.first(ITEMS))
+    return Choices(subjects, sorted(state.users.ids()[:USERS]), state.titles.first(ITEMS))

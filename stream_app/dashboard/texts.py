@@ -147,10 +147,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "step_dead": ("Dead letter: {reason}", "死信：{reason}"),
     "waiting": ("waiting", "等待中"),
     # dead letters
-    "letters": ("Dead letters by reason", "按原因统计的死信"),
-    "letters_note": ("reasons only, never what was written", "只显示原因，不含原文"),
-    "letters_empty": ("None.", "没有。"),
-    "letters_denied": (
+    "dead_letters": ("Dead letters by reason", "按原因统计的死信"),
+    "dead_letters_note": ("reasons only, never what was written", "只显示原因，不含原文"),
+    "dead_letters_empty": ("None.", "没有。"),
+    "dead_letters_denied": (
         "This login may not read the dead letters. An operator gives the right with "
         "`stream-app acls auditor`.",
         "此登录无权读取死信；管理员可用 `stream-app acls auditor` 授权。",

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -127,6 +127,7 @@ def test_a_malformed_host_is_a_bad_request(host: str, token: str) -> None:
     assert answered(token, "/", [(b"host", b"localhost"), (b"host", b"localhost")]) == 400
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["", TOKEN]),
     st.sampled_from(["/", "/login", "/other"]),

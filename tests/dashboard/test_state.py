@@ -4,17 +4,16 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from stream_app import schemas
-from stream_app.dashboard import dead_letters as letters
+from stream_app.dashboard import dead_letters, titles
 from stream_app.dashboard import sentiment as sentiment_module
 from stream_app.dashboard import state as state_module
-from stream_app.dashboard import titles
-from stream_app.dashboard import users as people
-from stream_app.dashboard.dead_letters import Letters
+from stream_app.dashboard import users as users_module
+from stream_app.dashboard.dead_letters import DeadLetters
 from stream_app.dashboard.rates import Latencies, Rates
 from stream_app.dashboard.sentiment import ALL, HOUR, SentimentByHour
 from stream_app.dashboard.state import UNMATCHED, DashboardState, Journey
@@ -120,7 +119,7 @@ def test_what_is_no_record_of_ours_is_counted_and_passed_over(state: DashboardSt
         for topic in ("analyses", "recommendations", "alerts", "trends", "acknowledgements"):
             state.take(Message(topic, 0, 0, None, value, (), NOW), NOW)
     assert state.unreadable == 20
-    assert state.reviews == state.alerted == len(state.people) == 0
+    assert state.reviews == state.alerted == len(state.users) == 0
 
 
 def test_values_that_a_later_version_writes_are_shown(state: DashboardState) -> None:
@@ -183,30 +182,30 @@ def test_what_the_last_review_changed(state: DashboardState) -> None:
     review = listed("u1", "bda", 2, "review")
     for record in (listed("u1", "abc", 1), review, review, listed("u1", "bad", 3)):
         state.take(message("recommendations", record), NOW)
-    person = state.people.get("u1")
-    assert person is not None
-    changed = changes(person)
+    user = state.users.get("u1")
+    assert user is not None
+    changed = changes(user)
     assert changed is not None
     after, moved, gone = changed
     assert [item.item_id for item in after.items] == ["b", "d", "a"]
     assert [(m.item_id, m.moved) for m in moved] == [("b", 1), ("d", None), ("a", -2)]
     assert [g.item_id for g in gone] == ["c"]
-    assert schemas.decode(person.newest, Recommendations).items[1].item_id == "a"
+    assert schemas.decode(user.newest, Recommendations).items[1].item_id == "a"
     assert state.titles.get("d") == "Item d"
 
 
 def test_a_first_list_has_no_change_to_tell(state: DashboardState) -> None:
     state.take(message("recommendations", listed("u1", "a", 1, "review")), NOW)
-    person = state.people.get("u1")
-    assert person is not None and changes(person) is None
+    user = state.users.get("u1")
+    assert user is not None and changes(user) is None
 
 
 def test_tastes_are_sums_of_praise_and_of_complaint(state: DashboardState) -> None:
     for number, kind in enumerate(("positive", "positive", "negative", "neutral")):
         state.take(message("analyses", analysis(number, kind)), NOW)
-    person = state.people.get("u1")
-    assert person is not None
-    assert person.tastes == {"battery": [pytest.approx(1.8), pytest.approx(0.9)]}
+    user = state.users.get("u1")
+    assert user is not None
+    assert user.tastes == {"battery": [pytest.approx(1.8), pytest.approx(0.9)]}
 
 
 def test_a_written_review_is_followed_in_any_order_of_reading() -> None:
@@ -236,11 +235,11 @@ def test_a_written_review_that_dies_says_why(state: DashboardState) -> None:
     letter = dead(source, ValueError("the text is empty"), "analyse")
     state.take(Message("dead-letters", 0, 0, letter.key, letter.value, letter.headers, NOW), NOW)
     assert (journey.reason, journey.died) == ("the text is empty", NOW)
-    assert state.letters.total == 1
+    assert state.dead_letters.total == 1
 
 
 def test_reasons_are_masked_and_those_that_differ_by_a_number_are_one() -> None:
-    found = Letters(Masker())
+    found = DeadLetters(Masker())
     source = Message("reviews", 1, 5, b"k", b"call 13800138000", (), NOW)
     for told in ("not UTF-8: byte 3 of 10", "not UTF-8: byte 7 of 22", "no: 13800138000"):
         found.add(dead(source, ValueError(told), "analyse").headers)
@@ -286,7 +285,8 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, most in (
         (state_module, "ALERTS", 20), (state_module, "SUBJECTS", 20), (titles, "TITLES", 9),
         (state_module, "KNOWN", 50), (state_module, "LISTED", 20), (state_module, "JOURNEYS", 5),
-        (people, "USERS", 20), (sentiment_module, "SUBJECTS", 20), (letters, "GROUPS", 10),
+        (users_module, "USERS", 20), (sentiment_module, "SUBJECTS", 20),
+        (dead_letters, "GROUPS", 10),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, most)
     state = DashboardState(Masker())
@@ -302,11 +302,11 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         letter = dead(source, ValueError("x" * number), "analyse")
         state.take(Message("dead-letters", 0, 0, b"k", b"", letter.headers, NOW), NOW)
         state.follow(Journey(f"j{number}", user, NOW))
-    assert (state.reviews, state.alerted, state.letters.total) == (200, 200, 200)
+    assert (state.reviews, state.alerted, state.dead_letters.total) == (200, 200, 200)
     sizes = [
         len(state.alerts), len(state.standings), len(state.titles), len(state._known),
         len(state._acknowledged), len(state._waiting), len(state._lists), len(state.journeys),
-        len(state.people), len(state.sentiment_by_hour.subjects()), len(state.letters.causes()),
+        len(state.users), len(state.sentiment_by_hour.subjects()), len(state.dead_letters.causes()),
     ]  # fmt: skip
     assert sizes == [20, 20, 9, 50, 50, 20, 20, 5, 20, 20, 11]
     assert ALL in state.sentiment_by_hour.subjects()
@@ -314,7 +314,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         "one an hour, of the newest hours"
     )
     # The newest are kept.
-    assert state.people.ids()[0] == "u199"
+    assert state.users.ids()[0] == "u199"
 
 
 def test_surges_and_emerging_topics_follow_the_newest_trend(state: DashboardState) -> None:
@@ -328,6 +328,7 @@ def test_surges_and_emerging_topics_follow_the_newest_trend(state: DashboardStat
     assert state.emerging == [found]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(["x", "y", "Z", ""]))))
 def test_titles_are_in_order_whatever_comes(puts: list[tuple[str, str]]) -> None:
     kept, most = Titles(), titles.TITLES
@@ -354,6 +355,7 @@ REVIEWS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(REVIEWS, st.sampled_from([(24, 1), (168, 6), (168, 24)]))
 def test_counts_by_hour_are_those_of_counting_anew(
     reviews: list[tuple[str, int, str]], span: tuple[int, int]

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -36,6 +36,7 @@ def printed(topic: str, key: bytes | None, value: bytes | None, headers: Any = (
 
 
 @pytest.mark.parametrize("topic", BY_NAME)
+@settings(deadline=None, max_examples=50)
 @given(st.none() | st.binary(), VALUES, HEADERS)
 def test_any_bytes_are_shown_on_every_topic(
     topic: str, key: bytes | None, value: bytes | None, headers: Any

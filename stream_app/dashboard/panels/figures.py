@@ -55,14 +55,14 @@ class Figures:
             self._alerts, f"{len(summary.open_alerts):,}",
             words("alerts_note", total=f"{state.alerted:,}", surges=summary.surges),
         )  # fmt: skip
-        full = "+" if len(state.people) >= USERS else ""
+        full = "+" if len(state.users) >= USERS else ""
         _show(
-            self._lists, f"{len(state.people):,}{full}",
+            self._lists, f"{len(state.users):,}{full}",
             words("per_second_lists", rate=rates["recommendations"]),
         )  # fmt: skip
         if self._view.reader.reads("dead-letters"):
             note = words("per_second", rate=rates["dead-letters"])
-            _show(self._dead, f"{state.letters.total:,}", note)
+            _show(self._dead, f"{state.dead_letters.total:,}", note)
         else:
             _show(self._dead, "–", words("not_allowed"))
 

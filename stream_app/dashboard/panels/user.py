@@ -8,7 +8,7 @@ from stream_app import schemas
 from stream_app.dashboard import charts
 from stream_app.dashboard import texts as units
 from stream_app.dashboard.select import Select
-from stream_app.dashboard.users import Listed, Person, changes
+from stream_app.dashboard.users import RankedItem, User, changes
 from stream_app.dashboard.view import View, attribute, card, tag
 from stream_app.schemas import Recommendation, Recommendations
 
@@ -45,49 +45,48 @@ class UserPanel:
 
     def refresh(self, now: float) -> None:
         """Draw again if the user's list or reviews changed."""
-        people = self._view.state.people
-        users = self._view.summary(now).choices.users
-        if users is not self._offered:
-            self._offered = users
+        offered = self._view.summary(now).choices.users
+        if offered is not self._offered:
+            self._offered = offered
             self._offer(self.user_id)
-        if not self.user_id and (found := _telling(self._view)):
+        if not self.user_id and (found := _default_user(self._view)):
             self.choose(found)
-        person = people.get(self.user_id)
-        reviews = () if person is None else tuple(person.reviews)
-        lists = () if person is None else (person.newest, person.after)
+        user = self._view.state.users.get(self.user_id)
+        reviews = () if user is None else tuple(user.reviews)
+        lists = () if user is None else (user.newest, user.after)
         shown = (self.user_id, lists, reviews)
         if shown == self._shown:
             return
         self._shown = shown
         self._body.clear()
         with self._body:
-            if person is None:
+            if user is None:
                 tag("p", self._view.words("user_empty"), "empty")
             else:
-                self._draw(person)
+                self._draw(user)
 
     def _offer(self, user_id: str) -> None:
         options = sorted({*self._offered, user_id} - {""})
         if options != self._user.options:
             self._user.set_options(options, value=self._user.value)
 
-    def _draw(self, person: Person) -> None:
+    def _draw(self, user: User) -> None:
         words = self._view.words
         with ui.element("div").classes("split"):
             with ui.element("div"):
-                if person.newest is not None:
+                if user.newest is not None:
                     tag("h3", words("recommended"))
-                    self._list(person, schemas.decode(person.newest, Recommendations))
+                    self._list(user, schemas.decode(user.newest, Recommendations))
             with ui.element("div"):
-                if person.tastes:
+                if user.tastes:
                     tag("h3", words("interest"))
-                    by_weight = sorted(person.tastes.items(), key=lambda t: (-sum(t[1]), t[0]))
+                    by_weight = sorted(user.tastes.items(), key=lambda t: (-sum(t[1]), t[0]))
                     tastes = {self._view.topic(t): sums for t, sums in by_weight[:TOPICS]}
                     chart = ui.echart(charts.interest(tastes, words), renderer="svg")
                     chart.classes("chart").style(f"height: {48 + 28 * len(tastes)}px")
-                if person.reviews:
+                if user.reviews:
                     tag("h3", words("last_reviews"))
-                    for text in list(person.reviews)[: -REVIEWS - 1 : -1]:
+                    for text in list(user.reviews)[: -REVIEWS - 1 : -1]:
                         with ui.element("blockquote"):
                             opinion = f"{units.sign(text.sentiment)} {units.signed(text.intensity)}"
                             tag("span", opinion, f"strong {text.sentiment}")
@@ -95,10 +94,10 @@ class UserPanel:
                             tag("span", about, "note")
                             tag("span", text.text)
 
-    def _list(self, person: Person, record: Recommendations) -> None:
+    def _list(self, user: User, record: Recommendations) -> None:
         words = self._view.words
-        changed = changes(person)
-        moved: dict[str, Listed] = {}
+        changed = changes(user)
+        moved: dict[str, RankedItem] = {}
         if changed is None:
             tag("p", words("changed_nothing"), "note")
         else:
@@ -122,7 +121,7 @@ class UserPanel:
             )
             tag("p", words("withheld", rules="; ".join(kept)), "note")
 
-    def _item(self, item: Recommendation, moved: Listed | None, share: float) -> None:
+    def _item(self, item: Recommendation, moved: RankedItem | None, share: float) -> None:
         words = self._view.words
         with ui.element("li") as entry:
             attribute(entry, "data-item", item.item_id)
@@ -140,7 +139,7 @@ class UserPanel:
                 tag("p", " · ".join(why), "note")
 
 
-def _moved(entry: Listed, view: View) -> tuple[str, str]:
+def _moved(entry: RankedItem, view: View) -> tuple[str, str]:
     if entry.moved is None:
         return f"＋ {view.words('new')}", "positive"
     if entry.moved > 0:
@@ -150,9 +149,9 @@ def _moved(entry: Listed, view: View) -> tuple[str, str]:
     return f"＝ {view.words('same')}", "neutral"
 
 
-def _telling(view: View) -> str:
+def _default_user(view: View) -> str:
     """A user whose list a review has changed, else any."""
-    people = view.state.people
-    ids = people.ids()
-    found = (i for i in ids if (p := people.get(i)) is not None and p.before and p.after)
+    users = view.state.users
+    ids = users.ids()
+    found = (i for i in ids if (u := users.get(i)) is not None and u.before and u.after)
     return next(found, ids[0] if ids else "")
