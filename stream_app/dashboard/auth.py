@@ -99,7 +99,7 @@ class AuthMiddleware:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or hostname(hosts[0]) is None:
             await self._refuse(scope, receive, secured, 400, "malformed Host header")
-        elif not same_site(hosts[0], headers.get("origin"), not self._guard.asks):
+        elif not same_site(hosts[0], headers.get("origin"), not self._guard.requires_token):
             await self._refuse(scope, receive, secured)
         elif self._allowed(headers):
             await self._app(scope, receive, secured)
@@ -126,7 +126,7 @@ class AuthMiddleware:
         wrong = False
         if request.method == "POST" and request.url.path == LOGIN:
             given = await _form(request)
-            if given and self._guard.knows(given):
+            if given and self._guard.is_token(given):
                 response = RedirectResponse("/", 303)
                 response.set_cookie(
                     COOKIE, self._guard.cookie(COOKIE), max_age=30 * 86_400, httponly=True,
@@ -157,13 +157,13 @@ async def _form(request: Request) -> str:
 
 
 def _page(wrong: bool) -> str:
-    told = '<p role="alert">That is not the token. / 令牌不对。</p>' if wrong else ""
+    error = '<p role="alert">That is not the token. / 令牌不对。</p>' if wrong else ""
     return f"""<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><title>stream-app</title>
 <style>body{{font:16px system-ui,sans-serif;display:grid;place-items:center;min-height:90vh}}
 input,button{{font:inherit;padding:.6rem;margin-top:.5rem}}</style>
-<main><h1>stream-app</h1>{told}<form method="post" action="{LOGIN}">
+<main><h1>stream-app</h1>{error}<form method="post" action="{LOGIN}">
 <label>Token / 令牌<br><input name="token" type="password" autofocus required
 autocomplete="current-password"></label> <button>Open / 打开</button></form>
 <p>{escape(VARIABLE)}</p></main></html>"""

@@ -25,7 +25,7 @@ from stream_app.dashboard.view import Panel, View, attribute, tag
 from stream_app.profiles import Profile
 
 EVERY = 0.5
-"""Seconds between two looks at the state."""
+"""Seconds between two refreshes."""
 THEMES: dict[str, bool | None] = {"auto": None, "light": False, "dark": True}
 ICONS = {"auto": "contrast", "light": "light_mode", "dark": "dark_mode"}
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
@@ -80,7 +80,7 @@ def build(view: View, theme: str, user_id: str) -> None:
     def refresh() -> None:
         now = time.time()
         since.text = f"stream-app · {view.profile.name} · {_since(view)}"
-        _tell(view, status)
+        _show_status(view, status)
         for panel in panels:
             panel.refresh(now)
 
@@ -124,12 +124,12 @@ def _since(view: View) -> str:
     return view.words("since", time=began.strftime("%m-%d %H:%M UTC"))
 
 
-def _tell(view: View, status: TextElement) -> None:
+def _show_status(view: View, status: TextElement) -> None:
     reader, words = view.reader, view.words
     if not reader.live:
         state, text = "silent", words("silent")
-    elif reader.behind > 1000:
-        state, text = "reading", words("reading", n=f"{reader.behind:,}")
+    elif reader.lag > 1000:
+        state, text = "reading", words("reading", n=f"{reader.lag:,}")
     else:
         state, text = "live", words("live")
     status.text = text

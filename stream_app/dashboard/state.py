@@ -51,11 +51,11 @@ class Standing(NamedTuple):
     clock: float
     """Newest event time that it has."""
     time: float
-    """When it was told."""
+    """When the trend was written."""
 
 
 class Place(NamedTuple):
-    """Where a review stands, and when it reached the broker."""
+    """A review's position in its topic, and when it reached the broker."""
 
     source: str
     """`topic/partition`, as lists name what they have applied."""
@@ -83,12 +83,12 @@ class Journey:
     alert: Alert | None = None
     alerted: float = 0.0
     reason: str = ""
-    """Why it died."""
+    """Why it became a dead letter; empty: it did not."""
     died: float = 0.0
 
 
 class DashboardState:
-    """Takes messages, gives figures."""
+    """Counts and newest values of every output topic, each in bounded memory."""
 
     def __init__(self, masker: Masker) -> None:
         self.rates = {
@@ -134,12 +134,13 @@ class DashboardState:
         waiting = (a for a in self.alerts.values() if not self.acknowledged(a.id))
         return sorted((a for a in waiting if a.kind != "surge_over"), key=lambda a: (-a.time, a.id))
 
-    def follow(self, journey: Journey) -> None:
-        """Note from now on what comes of a review."""
+    def track(self, journey: Journey) -> None:
+        """Record from now on which results of a review arrive, and when."""
         _put(self.journeys, journey.review_id, journey, JOURNEYS)
 
-    def take(self, message: Message, now: float) -> None:
-        """Count a message read at `now`, seconds since the epoch."""
+    def apply(self, message: Message, now: float) -> None:
+        """Apply a message read at `now`, seconds since the epoch. What is no record of ours is
+        counted in `unreadable`."""
         time = min(message.time, now)
         try:
             match message.topic:

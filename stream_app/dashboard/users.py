@@ -36,7 +36,7 @@ class RankedItem(NamedTuple):
 
 @dataclass(slots=True)
 class User:
-    """One user. Lists are kept as they came: most are never looked at."""
+    """One user. Lists are kept undecoded, since few of them are ever shown."""
 
     newest: bytes | None = None
     before: bytes | None = None
@@ -66,7 +66,7 @@ class Users:
         return self._users.get(user_id)
 
     def add_analysis(self, analysis: Analysis) -> None:
-        """A user's review was understood."""
+        """Add a review's analysis to its user."""
         user = self._user_of(analysis.user_id)
         user.reviews.append(
             Text(

@@ -61,7 +61,7 @@ class View:
 
 
 class Panel(Protocol):
-    """A part of the page that follows the state."""
+    """A part of the page that is refreshed from the state."""
 
     def refresh(self, now: float) -> None:
         """Show what the state says at `now`, seconds since the epoch."""

@@ -58,7 +58,7 @@ def fill(state: DashboardState, now: float) -> None:
         for hour in range(0, sentiment.HOURS if number < sentiment.SUBJECTS else 0, 8):
             opinion = draw.choice(sentiment.ORDER)
             state.sentiment_by_hour.add([f"item:p{number}"], now - hour * sentiment.HOUR, opinion)
-        state.take(message("trends", trend(f"item:p{number}", now), time=now), now)
+        state.apply(message("trends", trend(f"item:p{number}", now), time=now), now)
     for number in range(titles.TITLES):
         state.titles.put(f"p{number}", f"Item {draw.random()}")
     for number in range(SAMPLES):
@@ -69,11 +69,11 @@ def events(state: DashboardState, number: int, now: float) -> None:
     """One review, and what comes of it."""
     user = f"u{number % users.USERS}"
     about = analysis(number, item=f"p{number}", user=user, time=now)
-    state.take(message("analyses", about, time=now, received=now - 0.1), now)
+    state.apply(message("analyses", about, time=now, received=now - 0.1), now)
     found = listed(user, [f"p{number + n}" for n in range(10)], number, "review")  # type: ignore[arg-type]
-    state.take(message("recommendations", found, time=now), now)
+    state.apply(message("recommendations", found, time=now), now)
     if number % 1000 == 0:
-        state.take(message("alerts", alert(number, time=now), time=now), now)
+        state.apply(message("alerts", alert(number, time=now), time=now), now)
 
 
 async def test_twenty_open_pages_do_not_hold_up_the_loop() -> None:

@@ -16,17 +16,17 @@ KINDS = ("kind of tomorrow", "theme", "changed", "", "{x}")
 async def test_unknown_kinds_are_shown_as_they_are(kind: str) -> None:
     reading = reader()
     state = reading.state
-    state.take(message("alerts", alert(1, kind)), NOW)
-    state.take(message("analyses", analysis(1, kind)), NOW)
+    state.apply(message("alerts", alert(1, kind)), NOW)
+    state.apply(message("analyses", analysis(1, kind)), NOW)
     item = Recommendation("p1", "Item", 0.5, [Part(kind, 0.5, 1.0)], [Reason(kind, "why", "因为")])
     record = Recommendations(
         "u1", [item], Event(kind, NOW), {"reviews/0": 1}, {kind: 1}, {kind: ["p2"]}
     )
-    state.take(message("recommendations", listed("u1", "ab", 0, "review")), NOW)
-    state.take(message("recommendations", record), NOW)
+    state.apply(message("recommendations", listed("u1", "ab", 0, "review")), NOW)
+    state.apply(message("recommendations", record), NOW)
     journey = Journey("r2", "u1", NOW)
-    state.follow(journey)
-    state.take(message("analyses", analysis(2, kind)), NOW)
+    state.track(journey)
+    state.apply(message("analyses", analysis(2, kind)), NOW)
     with rendered(reading, ["u1", "u1"]) as pages:
         for page in pages:
             page.refresh()

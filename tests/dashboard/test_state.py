@@ -100,8 +100,8 @@ def test_reviews_are_counted_once_by_sentiment_subject_and_hour(state: Dashboard
     for number, kind in enumerate(kinds):
         topics = () if kind == "neutral" else ("battery",)
         told = analysis(number, kind, topics=topics, time=NOW - HOUR * number)
-        state.take(message("analyses", told), NOW)
-        state.take(message("analyses", told), NOW)  # delivered again
+        state.apply(message("analyses", told), NOW)
+        state.apply(message("analyses", told), NOW)  # delivered again
     assert state.reviews == 4
     assert state.sentiments == Counter(kinds)
     assert state.masked == 8
@@ -117,16 +117,16 @@ def test_reviews_are_counted_once_by_sentiment_subject_and_hour(state: Dashboard
 def test_what_is_no_record_of_ours_is_counted_and_passed_over(state: DashboardState) -> None:
     for value in (b"not json", b"[]", None, b'{"id": 1}'):
         for topic in ("analyses", "recommendations", "alerts", "trends", "acknowledgements"):
-            state.take(Message(topic, 0, 0, None, value, (), NOW), NOW)
+            state.apply(Message(topic, 0, 0, None, value, (), NOW), NOW)
     assert state.unreadable == 20
     assert state.reviews == state.alerted == len(state.users) == 0
 
 
 def test_values_that_a_later_version_writes_are_shown(state: DashboardState) -> None:
-    state.take(message("alerts", alert(1, "flood")), NOW)
+    state.apply(message("alerts", alert(1, "flood")), NOW)
     later = replace(analysis(1), sentiment="mixed", probabilities={"mixed": 1.0}, language="ja")
-    state.take(message("analyses", later), NOW)
-    state.take(message("analyses", analysis(2)), NOW)
+    state.apply(message("analyses", later), NOW)
+    state.apply(message("analyses", analysis(2)), NOW)
     assert [a.kind for a in state.open_alerts()] == ["flood"]
     assert state.reviews == 2
     assert state.sentiments == {"other": 1, "negative": 1}
@@ -141,10 +141,10 @@ def test_latency_is_known_whichever_topic_is_read_first(state: DashboardState) -
             message("analyses", analysis(number, user=user), time=NOW - 0.4),
             message("recommendations", listed(user, "ab", number), time=NOW - 0.25),
         ]
-        state.take(came[first], NOW)
-        state.take(came[second], NOW)
+        state.apply(came[first], NOW)
+        state.apply(came[second], NOW)
         # A later list of the same user is no measure of the review's way.
-        state.take(message("recommendations", listed(user, "abc", number + 9), time=NOW), NOW)
+        state.apply(message("recommendations", listed(user, "abc", number + 9), time=NOW), NOW)
     analysed, refreshed = state.analysed.quantiles(NOW), state.refreshed.quantiles(NOW)
     assert analysed is not None and refreshed is not None
     assert analysed.median == pytest.approx(0.1)
@@ -153,8 +153,8 @@ def test_latency_is_known_whichever_topic_is_read_first(state: DashboardState) -
 
 
 def test_a_list_without_the_review_does_not_end_its_way(state: DashboardState) -> None:
-    state.take(message("analyses", analysis(7)), NOW)
-    state.take(message("recommendations", listed("u1", "a", 6)), NOW)
+    state.apply(message("analyses", analysis(7)), NOW)
+    state.apply(message("recommendations", listed("u1", "a", 6)), NOW)
     assert state.refreshed.quantiles(NOW) is None
 
 
@@ -162,26 +162,26 @@ def test_an_alert_is_open_until_acknowledged_and_again_when_that_is_withdrawn(
     state: DashboardState,
 ) -> None:
     for number, kind in enumerate(("severe", "surge_begun", "surge_over")):
-        state.take(message("alerts", alert(number, kind, NOW + number)), NOW)
-        state.take(message("alerts", alert(number, kind, NOW + number)), NOW)
+        state.apply(message("alerts", alert(number, kind, NOW + number)), NOW)
+        state.apply(message("alerts", alert(number, kind, NOW + number)), NOW)
     assert state.alerted == 3
     assert [a.id for a in state.open_alerts()] == ["a1", "a0"]
-    state.take(message("acknowledgements", Acknowledgement("a1", NOW)), NOW)
+    state.apply(message("acknowledgements", Acknowledgement("a1", NOW)), NOW)
     assert [a.id for a in state.open_alerts()] == ["a0"]
-    state.take(message("acknowledgements", Acknowledgement("a1", NOW, withdrawn=True)), NOW)
+    state.apply(message("acknowledgements", Acknowledgement("a1", NOW, withdrawn=True)), NOW)
     assert [a.id for a in state.open_alerts()] == ["a1", "a0"]
 
 
 def test_an_acknowledgement_read_before_its_alert_counts(state: DashboardState) -> None:
-    state.take(message("acknowledgements", Acknowledgement("a1", NOW)), NOW)
-    state.take(message("alerts", alert(1)), NOW)
+    state.apply(message("acknowledgements", Acknowledgement("a1", NOW)), NOW)
+    state.apply(message("alerts", alert(1)), NOW)
     assert state.open_alerts() == []
 
 
 def test_what_the_last_review_changed(state: DashboardState) -> None:
     review = listed("u1", "bda", 2, "review")
     for record in (listed("u1", "abc", 1), review, review, listed("u1", "bad", 3)):
-        state.take(message("recommendations", record), NOW)
+        state.apply(message("recommendations", record), NOW)
     user = state.users.get("u1")
     assert user is not None
     changed = changes(user)
@@ -195,14 +195,14 @@ def test_what_the_last_review_changed(state: DashboardState) -> None:
 
 
 def test_a_first_list_has_no_change_to_tell(state: DashboardState) -> None:
-    state.take(message("recommendations", listed("u1", "a", 1, "review")), NOW)
+    state.apply(message("recommendations", listed("u1", "a", 1, "review")), NOW)
     user = state.users.get("u1")
     assert user is not None and changes(user) is None
 
 
 def test_tastes_are_sums_of_praise_and_of_complaint(state: DashboardState) -> None:
     for number, kind in enumerate(("positive", "positive", "negative", "neutral")):
-        state.take(message("analyses", analysis(number, kind)), NOW)
+        state.apply(message("analyses", analysis(number, kind)), NOW)
     user = state.users.get("u1")
     assert user is not None
     assert user.tastes == {"battery": [pytest.approx(1.8), pytest.approx(0.9)]}
@@ -219,10 +219,10 @@ def test_a_written_review_is_followed_in_any_order_of_reading() -> None:
         random.Random(seed).shuffle(steps)
         state = DashboardState(Masker())
         journey = Journey("r7", "u1", NOW)
-        state.follow(journey)
-        state.take(message("trends", trend("topic:battery", NOW - 1)), NOW)  # an older one
+        state.track(journey)
+        state.apply(message("trends", trend("topic:battery", NOW - 1)), NOW)  # an older one
         for step in steps:
-            state.take(step, NOW + 9)
+            state.apply(step, NOW + 9)
         times = (journey.analysed, journey.listed, journey.trended, journey.alerted)
         assert times == (NOW + 1, NOW + 2, NOW + 3, NOW + 1)
         assert journey.trend == "topic:battery"
@@ -230,10 +230,10 @@ def test_a_written_review_is_followed_in_any_order_of_reading() -> None:
 
 def test_a_written_review_that_dies_says_why(state: DashboardState) -> None:
     journey = Journey("r1", "u1", NOW)
-    state.follow(journey)
+    state.track(journey)
     source = Message("reviews", 1, 5, b"r1", b"secret", (), NOW)
     letter = dead(source, ValueError("the text is empty"), "analyse")
-    state.take(Message("dead-letters", 0, 0, letter.key, letter.value, letter.headers, NOW), NOW)
+    state.apply(Message("dead-letters", 0, 0, letter.key, letter.value, letter.headers, NOW), NOW)
     assert (journey.reason, journey.died) == ("the text is empty", NOW)
     assert state.dead_letters.total == 1
 
@@ -293,15 +293,15 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(200):
         user = f"u{number}"
         told = analysis(number, user=user, item=f"p{number}", time=NOW + number * HOUR)
-        state.take(message("analyses", told), NOW)
-        state.take(message("recommendations", listed(user, f"x{number}y", -1)), NOW)
-        state.take(message("alerts", alert(number)), NOW)
-        state.take(message("trends", trend(f"item:p{number}")), NOW)
-        state.take(message("acknowledgements", Acknowledgement(f"a{number}", NOW)), NOW)
+        state.apply(message("analyses", told), NOW)
+        state.apply(message("recommendations", listed(user, f"x{number}y", -1)), NOW)
+        state.apply(message("alerts", alert(number)), NOW)
+        state.apply(message("trends", trend(f"item:p{number}")), NOW)
+        state.apply(message("acknowledgements", Acknowledgement(f"a{number}", NOW)), NOW)
         source = Message("reviews", 0, number, b"k", b"", (), NOW)
         letter = dead(source, ValueError("x" * number), "analyse")
-        state.take(Message("dead-letters", 0, 0, b"k", b"", letter.headers, NOW), NOW)
-        state.follow(Journey(f"j{number}", user, NOW))
+        state.apply(Message("dead-letters", 0, 0, b"k", b"", letter.headers, NOW), NOW)
+        state.track(Journey(f"j{number}", user, NOW))
     assert (state.reviews, state.alerted, state.dead_letters.total) == (200, 200, 200)
     sizes = [
         len(state.alerts), len(state.standings), len(state.titles), len(state._known),
@@ -318,13 +318,13 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_surges_and_emerging_topics_follow_the_newest_trend(state: DashboardState) -> None:
-    state.take(message("trends", trend("item:p1", surge=True)), NOW)
+    state.apply(message("trends", trend("item:p1", surge=True)), NOW)
     assert state.standings["item:p1"].surge
-    state.take(message("trends", trend("item:p1")), NOW)
+    state.apply(message("trends", trend("item:p1")), NOW)
     assert not state.standings["item:p1"].surge
     found = schemas.Emerging(["points"], 50, 36.5, ["my points are gone"], 1.0, 2.0)
     value = schemas.encode(trend(UNMATCHED))[:-1] + b',"emerging":[' + schemas.encode(found) + b"]}"
-    state.take(Message("trends", 0, 0, b"emerging", value, (), NOW), NOW)
+    state.apply(Message("trends", 0, 0, b"emerging", value, (), NOW), NOW)
     assert state.emerging == [found]
 
 
@@ -383,12 +383,12 @@ def test_counts_by_hour_are_those_of_counting_anew(
 
 def test_a_summary_is_shared_for_a_moment_and_never_between_states(state: DashboardState) -> None:
     summaries = Summaries()
-    state.take(message("recommendations", listed("u1", "ab", 1)), NOW)
+    state.apply(message("recommendations", listed("u1", "ab", 1)), NOW)
     first = summaries.at(state, NOW)
     assert first.choices.users == ["u1"] and list(first.choices.items) == ["a", "b"]
     assert first.choices.subjects == [ALL]
-    state.take(message("alerts", alert(1)), NOW)
-    state.take(message("analyses", analysis(1, user="u2")), NOW)
+    state.apply(message("alerts", alert(1)), NOW)
+    state.apply(message("analyses", analysis(1, user="u2")), NOW)
     assert summaries.at(state, NOW + SECONDS / 2) is first
     second = summaries.at(state, NOW + SECONDS)
     assert [a.id for a in second.open_alerts] == ["a1"]
@@ -399,7 +399,7 @@ def test_a_summary_is_shared_for_a_moment_and_never_between_states(state: Dashbo
 
 def test_a_time_that_no_calendar_has_is_no_record_of_ours(state: DashboardState) -> None:
     for time in (-1.0, 1e12, 1e300):
-        state.take(message("analyses", analysis(1, time=time)), NOW)
-        state.take(message("alerts", alert(1, time=time)), NOW)
+        state.apply(message("analyses", analysis(1, time=time)), NOW)
+        state.apply(message("alerts", alert(1, time=time)), NOW)
     assert state.unreadable == 6
     assert state.reviews == state.alerted == 0

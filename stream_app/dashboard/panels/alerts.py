@@ -94,7 +94,7 @@ class Alerts:
             return words("surge_withdrawn" if withdrawn else "surge_normal")
         if alert.kind != "surge_begun":
             return alert.reason  # of a later version
-        told = words(
+        evidence_text = words(
             "surge_evidence",
             negatives=evidence.negatives,
             reviews=evidence.reviews,
@@ -102,8 +102,8 @@ class Alerts:
             baseline=f"{evidence.baseline or 0:.0%}",
         )
         if evidence.p_value is None:
-            return told
-        return f"{told} · {words('chance', p=f'{evidence.p_value:.1g}')}"
+            return evidence_text
+        return f"{evidence_text} · {words('chance', p=f'{evidence.p_value:.1g}')}"
 
     async def _mark(self, alert: Alert, seen: bool) -> None:
         from aiokafka.errors import KafkaError

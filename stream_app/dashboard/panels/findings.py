@@ -43,7 +43,7 @@ class EmergingPanel:
 
 
 class DeadLettersPanel:
-    """Why messages died; what they held is not read."""
+    """Counts of dead letters by reason; their contents are not read."""
 
     def __init__(self, view: View) -> None:
         self._view = view

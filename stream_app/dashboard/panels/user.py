@@ -105,8 +105,8 @@ class UserPanel:
             moved = {entry.item_id: entry for entry in listed}
             cause = after.based_on
             about = f"“{self._view.item(cause.item_id)}”" if cause.item_id else words("no_item")
-            told = words("changed", item=about, intensity=units.signed(cause.intensity or 0.0))
-            attribute(tag("p", told, "note"), "data-figure", "changed")
+            text = words("changed", item=about, intensity=units.signed(cause.intensity or 0.0))
+            attribute(tag("p", text, "note"), "data-figure", "changed")
             if gone:
                 left = ", ".join(entry.title for entry in gone)
                 tag("p", words("gone", items=left), "note")
