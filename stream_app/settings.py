@@ -1,15 +1,21 @@
-"""All settings: defaults, then one TOML file, then `STREAM_APP_*` variables."""
+"""All settings: defaults, then one TOML file, then `STREAM_APP_*` variables.
+
+Every number has a range, which also keeps out NaN and infinity. A name that is no setting is an
+error, in the file and in the environment: a mistyped one would silently leave the default.
+"""
 
 import os
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 PREFIX = "STREAM_APP_"
 SECRETS = ("sasl_password", "ssl_key_password", "http_token")
+OTHERS = ("CONFIG", "CACHE")
+"""Variables that are no settings: the settings file, and where downloads of the broker are kept."""
 
 
 class SettingsError(ValueError):
@@ -34,41 +40,41 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     data_dir: str = ".stream-app"
     """Where this worker keeps its tables; never shared by two workers."""
 
-    partitions: int = 4
+    partitions: Annotated[int, Meta(ge=1, le=10_000)] = 4
     """Of every partitioned topic; fixed once topics exist."""
-    replication: int = 1
-    retention_hours: float = 168
-    standby_replicas: int = 0
+    replication: Annotated[int, Meta(ge=1, le=100)] = 1
+    retention_hours: Annotated[float, Meta(ge=0.1, le=1_000_000)] = 168
+    standby_replicas: Annotated[int, Meta(ge=0, le=100)] = 0
     """Workers that keep a warm copy of each table partition."""
 
     idempotent: bool = True
     """Producers retry without reordering; the embedded broker cannot."""
-    session_timeout: float = 30
+    session_timeout: Annotated[float, Meta(ge=1, le=1800)] = 30
     """Seconds until a silent worker's partitions move."""
-    stop_seconds: float = 8
+    stop_seconds: Annotated[float, Meta(ge=1, le=3600)] = 8
     """After SIGTERM a worker ends within these."""
-    fetch_wait_ms: int = 500
+    fetch_wait_ms: Annotated[int, Meta(ge=1, le=30_000)] = 500
     """How long the broker may hold a fetch that has no data."""
-    linger_ms: int = 2
+    linger_ms: Annotated[int, Meta(ge=0, le=10_000)] = 2
 
     provider: Literal["tensorrt", "cuda", "cpu"] = "tensorrt"
     """Where inference runs; where it cannot, the next of the three is taken. Int8 bundles run on
     the CPU, and TensorRT takes those of `quantise --standard`."""
-    threads: int = 0
+    threads: Annotated[int, Meta(ge=0, le=1024)] = 0
     """Inference threads; 0: one a core, one with a GPU."""
-    batch_rows: int = 512
-    batch_bytes: int = 262_144
+    batch_rows: Annotated[int, Meta(ge=1, le=65_536)] = 512
+    batch_bytes: Annotated[int, Meta(ge=1, le=1_073_741_824)] = 262_144
     """Bounds of what is taken at once from the buffer, which holds twice as much."""
-    max_text: int = 10_000
+    max_text: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     """Characters; longer texts are dead letters."""
-    future_seconds: float = 86_400
+    future_seconds: Annotated[float, Meta(ge=0, le=315_360_000)] = 86_400
     """Event times further ahead than this are dead letters."""
-    recommend: int = 10
+    recommend: Annotated[int, Meta(ge=1, le=1000)] = 10
     """Items in a recommendation."""
 
     http_host: str = ""
     """Where the worker's pages are served: metrics and health; empty: loopback."""
-    http_port: int = 0
+    http_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     """0: no pages."""
     http_token: str = ""
     """Only from STREAM_APP_HTTP_TOKEN: what a page asks for, as bearer token. Without it only
@@ -79,8 +85,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     dashboard_host: str = "127.0.0.1"
     """Where `stream-app dashboard` listens; beyond loopback only with STREAM_APP_HTTP_TOKEN set."""
-    dashboard_port: int = 8080
-    dashboard_hours: float = 24
+    dashboard_port: Annotated[int, Meta(ge=1, le=65_535)] = 8080
+    dashboard_hours: Annotated[float, Meta(ge=0, le=87_600)] = 24
     """How far back the dashboard reads when it starts."""
 
     security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -107,34 +113,88 @@ def load(
     """The settings in force; raises SettingsError.
 
     Without `path`: `STREAM_APP_CONFIG`, else `stream-app.toml` in this folder if it is there.
+    Overrides that are None count as not given.
     """
-    values: dict[str, Any] = {}
     if path is None and environ.get(PREFIX + "CONFIG"):
         path = Path(environ[PREFIX + "CONFIG"])
     if path is None and Path("stream-app.toml").exists():
         path = Path("stream-app.toml")
-    if path is not None:
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, tomllib.TOMLDecodeError) as error:
-            raise SettingsError(f"{path}: {error}") from None
-        for secret in SECRETS:
-            if secret in values:
-                raise SettingsError(
-                    f"{path}: {secret} must not stand in a file; set {PREFIX}{secret.upper()}"
-                )
-    for field in msgspec.structs.fields(Settings):
-        text = environ.get(PREFIX + field.name.upper())
-        if text is not None:
-            values[field.name] = text if _is_text(field.type) else _scalar(text)
-    values.update({name: value for name, value in overrides.items() if value is not None})
+    values = {} if path is None else _from_file(path)
+    values |= _from_variables(environ)
+    for name, value in overrides.items():
+        if value is not None:
+            values[name] = _converted(name, value, name)
+    return Settings(**values)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    import tomllib
+
     try:
-        settings = msgspec.convert(values, Settings)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"settings: {error}") from None
-    if settings.partitions < 1 or settings.batch_rows < 1 or settings.batch_bytes < 1:
-        raise SettingsError("settings: partitions, batch_rows and batch_bytes must be positive")
-    return settings
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from None
+    for secret in SECRETS:
+        if secret in found:
+            raise SettingsError(
+                f"{path}: {secret} must not stand in a file; set {PREFIX}{secret.upper()}"
+            )
+    _refuse_unknown(f"{path}: unknown setting", found, _TYPES)
+    return {name: _converted(name, value, f"{path}: {name}") for name, value in found.items()}
+
+
+def _from_variables(environ: Mapping[str, str]) -> dict[str, Any]:
+    known = {PREFIX + name.upper(): name for name in _TYPES}
+    ours = [variable for variable in environ if variable.startswith(PREFIX)]
+    _refuse_unknown("unknown variable", ours, [*known, *(PREFIX + name for name in OTHERS)])
+    return {
+        name: _converted(name, environ[variable], variable, strict=False)
+        for variable, name in known.items()
+        if variable in environ
+    }
+
+
+def _converted(name: str, value: Any, called: str, strict: bool = True) -> Any:
+    """A value of the setting's type. `called`: what a person knows the setting by; not `strict`:
+    a number may be given as text, as variables do."""
+    kind = _TYPES[name]
+    try:
+        return msgspec.convert(value, kind, strict=strict)
+    except msgspec.ValidationError:
+        # The value is left out: it may be a secret that went to the wrong name.
+        raise SettingsError(f"{called} must be {_described(kind)}") from None
+
+
+def _described(kind: Any) -> str:
+    """What a setting may be, for people."""
+    from msgspec import inspect
+
+    match inspect.type_info(kind):
+        case inspect.IntType(ge=low, le=high):
+            return f"a whole number from {low} to {high}"
+        case inspect.FloatType(ge=low, le=high):
+            return f"a number from {low:.9g} to {high:.9g}"
+        case inspect.LiteralType(values=values):
+            return f"one of {', '.join(map(str, values))}"
+        case inspect.BoolType():
+            return "true or false"
+    return "text"
+
+
+def _refuse_unknown(what: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Raise SettingsError for the first name that is not known, with the nearest that is."""
+    known = list(known)
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        from difflib import get_close_matches
+
+        # Case is no likeness: it is compared without.
+        folded = {name.lower(): name for name in known}
+        (nearest,) = get_close_matches(unknown[0].lower(), folded, n=1, cutoff=0.0)
+        raise SettingsError(f"{what} {unknown[0]}: is {folded[nearest]} meant?")
+
+
+_TYPES = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -145,21 +205,6 @@ def environment(settings: Settings) -> dict[str, str]:
         for name, value in msgspec.structs.asdict(settings).items()
         if value != defaults[name]
     }
-
-
-def _is_text(kind: Any) -> bool:
-    return kind is str or (get_origin(kind) is Literal and isinstance(get_args(kind)[0], str))
-
-
-def _scalar(text: str) -> bool | int | float | str:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def security(settings: Settings) -> dict[str, Any]:

@@ -121,5 +121,5 @@ def require_free(port: int) -> None:
 def last_line(log: Path) -> str:
     """The last line written to `log` that is no part of a stack trace, for an error message."""
     lines = log.read_text(errors="replace").split("\n") if log.exists() else []
-    told = (line for line in reversed(lines) if line.strip() and not line[0].isspace())
-    return next(told, "it wrote nothing")
+    found = (line for line in reversed(lines) if line.strip() and not line[0].isspace())
+    return next(found, "it wrote nothing")

@@ -1,18 +1,14 @@
 """`stream-app tail`: follow a topic in the terminal."""
 
-import asyncio
-import sys
-
 import click
 
 from stream_app.commands.errors import friendly
-from stream_app.messages.topics import BY_NAME, LARGE, full_name
 from stream_app.settings import Settings, SettingsError, security
 
 
 @click.command()
 @click.argument("topic")
-@click.option("--json", "as_json", is_flag=True, help="The values as they are, one a line.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON a message.")
 @click.option("--from-beginning", is_flag=True)
 @click.option("--max", "most", type=int, default=0, help="End after this many; 0: never.")
 @click.pass_obj
@@ -25,21 +21,23 @@ def tail(settings: Settings, topic: str, as_json: bool, from_beginning: bool, mo
     stream-app tail dead-letters --from-beginning
     stream-app tail analyses --json | jq .sentiment
     """
+    import asyncio
+
     try:
-        asyncio.run(follow(settings, topic, as_json, from_beginning, most))
+        asyncio.run(print_messages(settings, topic, as_json, from_beginning, most))
     except KeyboardInterrupt:
         click.echo("", err=True)
 
 
-async def follow(
+async def print_messages(
     settings: Settings, topic: str, as_json: bool, from_beginning: bool, most: int
 ) -> None:
     """Print messages as they come. Raises SettingsError for an unknown topic, KafkaError."""
-    import msgspec
     from aiokafka import AIOKafkaConsumer
     from rich.console import Console
 
-    from stream_app.messages.rendering import render
+    from stream_app.messages.rendering import json_line, render
+    from stream_app.messages.topics import BY_NAME, LARGE, full_name
 
     if topic not in BY_NAME:
         raise SettingsError(f"no topic {topic}; there are {', '.join(BY_NAME)}")
@@ -56,17 +54,10 @@ async def follow(
     try:
         seen = 0
         async for message in consumer:
-            if as_json and topic != "dead-letters":
-                sys.stdout.write((message.value or b"null").decode("utf-8", "replace") + "\n")
-                sys.stdout.flush()
+            if as_json:
+                print(json_line(topic, message.value, message.headers), flush=True)
             else:
-                headers = {
-                    name: value.decode("utf-8", "replace") for name, value in message.headers
-                }
-                if as_json:
-                    print(msgspec.json.encode(headers).decode(), flush=True)
-                else:
-                    console.print(render(topic, message.key, message.value, headers))
+                console.print(render(topic, message.key, message.value, message.headers))
             seen += 1
             if most and seen >= most:
                 return

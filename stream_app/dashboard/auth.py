@@ -6,9 +6,11 @@ cookie made from it. Pages of other sites may neither read nor write through a v
 """
 
 import hmac
+import re
 from html import escape
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qs, urlsplit
+from ipaddress import AddressValueError, IPv6Address
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -23,6 +25,9 @@ COOKIE = "stream_app_dashboard"
 LOGIN = "/login"
 MOST = 4096
 """Bytes of a login."""
+_HOST = re.compile(
+    r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?"
+)
 
 SECURITY = {
     "Content-Security-Policy": (
@@ -40,20 +45,35 @@ SECURITY = {
 }
 
 
-def same_site(host: str | None, origin: str | None, open_to_all: bool) -> bool:
+def hostname(header: str) -> str | None:
+    """The name or address in a Host header, without its port; None: the header is malformed.
+
+    Stricter than RFC 9110: what a URL could not be made of again would fail somewhere behind us.
+    """
+    match = _HOST.fullmatch(header)
+    if match is None or int(match["port"] or 0) > 65_535:
+        return None
+    if match["name"]:
+        return match["name"]
+    try:
+        return str(IPv6Address(match["six"]))
+    except AddressValueError:
+        return None
+
+
+def same_site(host: str, origin: str | None, open_to_all: bool) -> bool:
     """Whether a request is for us and from a page of ours, or from no page.
 
-    `open_to_all`: no token is asked for, so the name must be this machine's: a foreign name that
-    was made to point here (DNS rebinding) is refused.
+    `host`: a Host header that is well formed; `origin`: an Origin header, None where there is
+    none. `open_to_all`: no token is asked for, so the name must be this machine's: a foreign name
+    that was made to point here (DNS rebinding) is refused.
     """
-    if host is None:
+    if open_to_all and not is_loopback(hostname(host) or ""):
         return False
-    if open_to_all and not is_loopback(urlsplit(f"//{host}").hostname or ""):
-        return False
-    return origin is None or urlsplit(origin).netloc == host
+    return origin is None or origin in (f"http://{host}", f"https://{host}")
 
 
-class Doorway:
+class AuthMiddleware:
     """ASGI middleware around everything, web sockets too."""
 
     def __init__(self, app: ASGIApp, guard: Guard) -> None:
@@ -76,7 +96,10 @@ class Doorway:
                 MutableHeaders(scope=message).update(SECURITY)
             await send(message)
 
-        if not same_site(headers.get("host"), headers.get("origin"), not self._guard.asks):
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or hostname(hosts[0]) is None:
+            await self._refuse(scope, receive, secured, 400, "malformed Host header")
+        elif not same_site(hosts[0], headers.get("origin"), not self._guard.requires_token):
             await self._refuse(scope, receive, secured)
         elif self._allowed(headers):
             await self._app(scope, receive, secured)
@@ -85,18 +108,25 @@ class Doorway:
         else:
             await self._refuse(scope, receive, secured)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _refuse(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        status: int = 403,
+        reason: str = "not for this address",
+    ) -> None:
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
             return
-        await PlainTextResponse("not for this address", 403)(scope, receive, send)
+        await PlainTextResponse(reason, status)(scope, receive, send)
 
     async def _login(self, request: Request, send: Send) -> None:
         wrong = False
         if request.method == "POST" and request.url.path == LOGIN:
             given = await _form(request)
-            if given and self._guard.knows(given):
+            if given and self._guard.is_token(given):
                 response = RedirectResponse("/", 303)
                 response.set_cookie(
                     COOKIE, self._guard.cookie(COOKIE), max_age=30 * 86_400, httponly=True,
@@ -127,13 +157,13 @@ async def _form(request: Request) -> str:
 
 
 def _page(wrong: bool) -> str:
-    told = '<p role="alert">That is not the token. / 令牌不对。</p>' if wrong else ""
+    error = '<p role="alert">That is not the token. / 令牌不对。</p>' if wrong else ""
     return f"""<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><title>stream-app</title>
 <style>body{{font:16px system-ui,sans-serif;display:grid;place-items:center;min-height:90vh}}
 input,button{{font:inherit;padding:.6rem;margin-top:.5rem}}</style>
-<main><h1>stream-app</h1>{told}<form method="post" action="{LOGIN}">
+<main><h1>stream-app</h1>{error}<form method="post" action="{LOGIN}">
 <label>Token / 令牌<br><input name="token" type="password" autofocus required
 autocomplete="current-password"></label> <button>Open / 打开</button></form>
 <p>{escape(VARIABLE)}</p></main></html>"""

@@ -26,27 +26,27 @@ HATCH = {
 }  # fmt: skip
 
 
-def moods(slots: Sequence[Slot], subject: str, words: Words) -> Options:
+def sentiment_over_time(slots: Sequence[Slot], subject: str, words: Words) -> Options:
     """Reviews by sentiment, stacked, over event time."""
-    totals = {mood: sum(getattr(slot, mood) for slot in slots) for mood in ORDER}
-    return _frame(words("chart_moods", subject=subject, **totals)) | {
+    totals = {sentiment: sum(getattr(slot, sentiment) for slot in slots) for sentiment in ORDER}
+    return _frame(words("chart_sentiment", subject=subject, **totals)) | {
         "legend": _legend(),
         "xAxis": _times(),
         "yAxis": _counts(),
         "series": [
             {
-                "name": words(mood),
+                "name": words.sentiment(sentiment),
                 "type": "bar",
                 "stack": "all",
                 "barMaxWidth": 22,
                 "itemStyle": {
-                    "color": f"var(--{mood})",
-                    **({"decal": HATCH} if mood == "negative" else {}),
+                    "color": f"var(--{sentiment})",
+                    **({"decal": HATCH} if sentiment == "negative" else {}),
                 },
                 "emphasis": {"disabled": True},
-                "data": [[slot.start * 1000, getattr(slot, mood)] for slot in slots],
+                "data": [[slot.start * 1000, getattr(slot, sentiment)] for slot in slots],
             }
-            for mood in ORDER
+            for sentiment in ORDER
         ],
     }
 
@@ -94,13 +94,13 @@ def interest(tastes: Mapping[str, Sequence[float]], words: Words) -> Options:
                 "stack": "all",
                 "barMaxWidth": 14,
                 "itemStyle": {
-                    "color": f"var(--{mood})",
-                    **({"decal": HATCH} if mood == "negative" else {}),
+                    "color": f"var(--{sentiment})",
+                    **({"decal": HATCH} if sentiment == "negative" else {}),
                 },
                 "emphasis": {"disabled": True},
                 "data": [round(sign * tastes[topic][column], 2) for topic in names],
             }
-            for mood, name, column, sign in sides
+            for sentiment, name, column, sign in sides
         ],
     }  # fmt: skip
 

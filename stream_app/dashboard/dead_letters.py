@@ -1,4 +1,4 @@
-"""Dead letters by reason. Only headers are looked at, never the bytes of what died."""
+"""Dead letters by reason. Only headers are read, never the key and value of what failed."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"(?<![\w-])\d+(?:[.,]\d+)*")
 
 
 class Cause(NamedTuple):
-    """Why messages died, and where."""
+    """Why messages became dead letters, and in which stage and topic."""
 
     reason: str
     """Masked, numbers left out: those that differ by a position only are one."""
@@ -25,7 +25,7 @@ class Cause(NamedTuple):
 OTHER = Cause("other", "", "")
 
 
-class Letters:
+class DeadLetters:
     """Counts of each cause, GROUPS of them at most."""
 
     def __init__(self, masker: Masker) -> None:
@@ -46,5 +46,5 @@ class Letters:
         return cause.reason
 
     def causes(self) -> list[tuple[Cause, int]]:
-        """Each cause and how many died of it, most first."""
+        """Each cause and its number of dead letters, most first."""
         return sorted(self._causes.items(), key=lambda entry: (-entry[1], entry[0]))

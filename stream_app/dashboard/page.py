@@ -12,27 +12,29 @@ from nicegui.elements.mixins.text_element import TextElement
 
 from stream_app.dashboard.panels.alerts import Alerts
 from stream_app.dashboard.panels.figures import Figures
-from stream_app.dashboard.panels.findings import EmergingPanel, LettersPanel
+from stream_app.dashboard.panels.findings import DeadLettersPanel, EmergingPanel
 from stream_app.dashboard.panels.rates import RatesPanel
 from stream_app.dashboard.panels.review import ReviewPanel
-from stream_app.dashboard.panels.sentiment import Chosen, MoodsPanel, Moving
+from stream_app.dashboard.panels.sentiment import Chosen, Moving, SentimentPanel
 from stream_app.dashboard.panels.user import UserPanel
-from stream_app.dashboard.publisher import Desk
-from stream_app.dashboard.reader import Feed
+from stream_app.dashboard.publisher import Publisher
+from stream_app.dashboard.reader import Reader
+from stream_app.dashboard.summary import Summaries
 from stream_app.dashboard.texts import Language, Words
 from stream_app.dashboard.view import Panel, View, attribute, tag
 from stream_app.profiles import Profile
 
 EVERY = 0.5
-"""Seconds between two looks at the board."""
+"""Seconds between two refreshes."""
 THEMES: dict[str, bool | None] = {"auto": None, "light": False, "dark": True}
 ICONS = {"auto": "contrast", "light": "light_mode", "dark": "dark_mode"}
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 YEAR = 365 * 86_400
 
 
-def add_pages(feed: Feed, desk: Desk, profile: Profile) -> None:
+def add_pages(reader: Reader, publisher: Publisher, profile: Profile) -> None:
     """`/en`, `/zh`, and `/`, which leads to the one that the browser asks for."""
+    summaries = Summaries()
 
     @ui.page("/")
     def root(request: Request) -> RedirectResponse:
@@ -42,15 +44,15 @@ def add_pages(feed: Feed, desk: Desk, profile: Profile) -> None:
 
     @ui.page("/en", language="en-US", dark=None, title="stream-app")
     def english(request: Request, user: str = "") -> None:
-        build(View(feed, desk, Words("en"), profile), _theme(request), user)
+        build(View(reader, publisher, Words("en"), profile, summaries), _theme(request), user)
 
     @ui.page("/zh", language="zh-CN", dark=None, title="stream-app")
     def chinese(request: Request, user: str = "") -> None:
-        build(View(feed, desk, Words("zh"), profile), _theme(request), user)
+        build(View(reader, publisher, Words("zh"), profile, summaries), _theme(request), user)
 
 
 def build(view: View, theme: str, user_id: str) -> None:
-    """One open page, which follows the board until it is closed."""
+    """One open page, which follows the state until it is closed."""
     ui.add_css(STYLE)
     words = view.words
     with ui.header(fixed=False).classes("top"):
@@ -62,13 +64,13 @@ def build(view: View, theme: str, user_id: str) -> None:
     with attribute(ui.element("div"), "id", "main"):
         panels.append(Figures(view))
         with ui.element("div").classes("grid stretch"):
-            panels.append(MoodsPanel(view, chosen))
+            panels.append(SentimentPanel(view, chosen))
             panels.append(Alerts(view))
         with ui.element("div").classes("grid"):
             with ui.element("div").classes("column-of-cards wide"):
                 user = UserPanel(view, user_id)
                 panels.append(user)
-                panels.append(LettersPanel(view))
+                panels.append(DeadLettersPanel(view))
             with ui.element("div").classes("column-of-cards"):
                 panels.append(ReviewPanel(view, lambda: user.user_id, user.choose))
                 panels.append(Moving(view, chosen))
@@ -78,7 +80,7 @@ def build(view: View, theme: str, user_id: str) -> None:
     def refresh() -> None:
         now = time.time()
         since.text = f"stream-app · {view.profile.name} · {_since(view)}"
-        _tell(view, status)
+        _show_status(view, status)
         for panel in panels:
             panel.refresh(now)
 
@@ -118,16 +120,16 @@ def _header(view: View, theme: str) -> tuple[TextElement, TextElement]:
 
 
 def _since(view: View) -> str:
-    began = datetime.fromtimestamp(view.feed.since, UTC)
+    began = datetime.fromtimestamp(view.reader.since, UTC)
     return view.words("since", time=began.strftime("%m-%d %H:%M UTC"))
 
 
-def _tell(view: View, status: TextElement) -> None:
-    feed, words = view.feed, view.words
-    if not feed.live:
+def _show_status(view: View, status: TextElement) -> None:
+    reader, words = view.reader, view.words
+    if not reader.live:
         state, text = "silent", words("silent")
-    elif feed.behind > 1000:
-        state, text = "reading", words("reading", n=f"{feed.behind:,}")
+    elif reader.lag > 1000:
+        state, text = "reading", words("reading", n=f"{reader.lag:,}")
     else:
         state, text = "live", words("live")
     status.text = text

@@ -1,6 +1,7 @@
 """The dashboard's server."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,10 +11,10 @@ from fastapi import FastAPI
 from nicegui import ui
 
 from stream_app import profiles
-from stream_app.dashboard.auth import Doorway
+from stream_app.dashboard.auth import AuthMiddleware
 from stream_app.dashboard.page import add_pages
-from stream_app.dashboard.publisher import Desk
-from stream_app.dashboard.reader import Feed
+from stream_app.dashboard.publisher import Publisher
+from stream_app.dashboard.reader import Reader
 from stream_app.ops import guard as guards
 from stream_app.settings import Settings, SettingsError
 from stream_app.text.mask import Masker
@@ -35,23 +36,26 @@ def run(settings: Settings) -> None:
     guard = guards.for_host(settings.dashboard_host, settings.http_token)
     profile = profiles.load(settings.profile)
     masker = Masker(profile.masks)
-    asyncio.run(Feed(settings, masker).check())
+    asyncio.run(Reader(settings, masker).check())
 
-    feed, desk = Feed(settings, masker), Desk(settings)
+    reader, publisher = Reader(settings, masker), Publisher(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        reading = asyncio.create_task(feed.run())
+        # What is loaded now stays: full collections, which hold up every page, leave it out.
+        gc.collect()
+        gc.freeze()
+        reading = asyncio.create_task(reader.run())
         print(f"{url(settings)} until Ctrl-C", flush=True)
         yield
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-        await desk.stop()
+        await publisher.stop()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
-    add_pages(feed, desk, profile)
+    add_pages(reader, publisher, profile)
     ui.run_with(app, title="stream-app", tailwind=False, show_welcome_message=False)
-    app.add_middleware(Doorway, guard=guard)
+    app.add_middleware(AuthMiddleware, guard=guard)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     config = uvicorn.Config(
         app, host=settings.dashboard_host, port=settings.dashboard_port, log_level="warning",

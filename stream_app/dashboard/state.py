@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from stream_app import schemas
-from stream_app.dashboard.dead_letters import Letters
+from stream_app.dashboard.dead_letters import DeadLetters
 from stream_app.dashboard.rates import Latencies, Rates
-from stream_app.dashboard.sentiment import ORDER, OTHER, Moods
-from stream_app.dashboard.users import People
+from stream_app.dashboard.sentiment import ORDER, OTHER, SentimentByHour
+from stream_app.dashboard.titles import Titles
+from stream_app.dashboard.users import Users
 from stream_app.messages.identity import hash64
 from stream_app.messages.message import Message, carried_ingest_time
 from stream_app.schemas import (
@@ -29,13 +30,14 @@ UNMATCHED = "emerging"
 """The subject of reviews that fit no topic, as `stream_app.emerging.discovered` names it."""
 ALERTS = 300
 SUBJECTS = 5000
-TITLES = 20_000
 KNOWN = 200_000
 """Reviews and alerts that are recognised when they come again."""
 LISTS = 8
 """Lists of a user whose times are remembered, and of how many users."""
 LISTED = 2000
 JOURNEYS = 50
+CALENDAR = 253_402_300_800
+"""The end of the year 9999, seconds since the epoch."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -49,11 +51,11 @@ class Standing(NamedTuple):
     clock: float
     """Newest event time that it has."""
     time: float
-    """When it was told."""
+    """When the trend was written."""
 
 
 class Place(NamedTuple):
-    """Where a review stands, and when it reached the broker."""
+    """A review's position in its topic, and when it reached the broker."""
 
     source: str
     """`topic/partition`, as lists name what they have applied."""
@@ -81,12 +83,12 @@ class Journey:
     alert: Alert | None = None
     alerted: float = 0.0
     reason: str = ""
-    """Why it died."""
+    """Why it became a dead letter; empty: it did not."""
     died: float = 0.0
 
 
-class Board:
-    """Takes messages, gives figures."""
+class DashboardState:
+    """Counts and newest values of every output topic, each in bounded memory."""
 
     def __init__(self, masker: Masker) -> None:
         self.rates = {
@@ -99,15 +101,15 @@ class Board:
         self.sentiments: Counter[str] = Counter()
         self.masked = 0
         """Pieces of personal data masked."""
-        self.moods = Moods()
-        self.people = People()
-        self.letters = Letters(masker)
+        self.sentiment_by_hour = SentimentByHour()
+        self.users = Users()
+        self.dead_letters = DeadLetters(masker)
         self.alerts: OrderedDict[str, Alert] = OrderedDict()
         """The newest by id, in the order in which they came."""
         self.alerted = 0
         self.standings: OrderedDict[str, Standing] = OrderedDict()
         self.emerging: list[Emerging] = []
-        self.titles: OrderedDict[str, str] = OrderedDict()
+        self.titles = Titles()
         """Of items, as recommendations name them."""
         self.journeys: OrderedDict[str, Journey] = OrderedDict()
         self.unreadable = 0
@@ -132,12 +134,13 @@ class Board:
         waiting = (a for a in self.alerts.values() if not self.acknowledged(a.id))
         return sorted((a for a in waiting if a.kind != "surge_over"), key=lambda a: (-a.time, a.id))
 
-    def follow(self, journey: Journey) -> None:
-        """Note from now on what comes of a review."""
+    def track(self, journey: Journey) -> None:
+        """Record from now on which results of a review arrive, and when."""
         _put(self.journeys, journey.review_id, journey, JOURNEYS)
 
-    def take(self, message: Message, now: float) -> None:
-        """Count a message read at `now`, seconds since the epoch."""
+    def apply(self, message: Message, now: float) -> None:
+        """Apply a message read at `now`, seconds since the epoch. What is no record of ours is
+        counted in `unreadable`."""
         time = min(message.time, now)
         try:
             match message.topic:
@@ -156,18 +159,19 @@ class Board:
                     seen = schemas.decode(message.value, Acknowledgement)
                     _put(self._acknowledged, seen.alert_id, not seen.withdrawn, KNOWN)
                 case "dead-letters":
-                    self._letter(message, time)
+                    self._dead_letter(message, time)
         except Invalid:
             self.unreadable += 1
 
     def _analysis(self, analysis: Analysis, received: float | None, time: float) -> None:
+        _check(analysis.time)
         if self._again("review", analysis.id):
             return
         self.rates["analyses"].add(time)
         self.sentiments[analysis.sentiment if analysis.sentiment in ORDER else OTHER] += 1
         self.masked += sum(analysis.masked.values())
-        self.moods.add(subjects(analysis), analysis.time, analysis.sentiment)
-        self.people.wrote(analysis)
+        self.sentiment_by_hour.add(subjects(analysis), analysis.time, analysis.sentiment)
+        self.users.add_analysis(analysis)
         source = analysis.source
         place = Place(f"{source.topic}/{source.partition}", source.offset, received or time)
         if received is not None:
@@ -180,9 +184,9 @@ class Board:
 
     def _list(self, record: Recommendations, value: bytes, time: float) -> None:
         self.rates["recommendations"].add(time)
-        self.people.listed(record, value)
+        self.users.add_list(record, value)
         for item in record.items:
-            _put(self.titles, item.item_id, item.title, TITLES)
+            self.titles.put(item.item_id, item.title)
         known = self._lists.get(record.user_id) or deque(maxlen=LISTS)
         known.append((record.applied, time))
         _put(self._lists, record.user_id, known, LISTED)
@@ -190,6 +194,7 @@ class Board:
         self._progress()
 
     def _alert(self, alert: Alert, time: float) -> None:
+        _check(alert.time)
         if self._again("alert", alert.id):
             return
         self.rates["alerts"].add(time)
@@ -205,9 +210,9 @@ class Board:
             self.emerging = trend.emerging
         self._progress()
 
-    def _letter(self, message: Message, time: float) -> None:
+    def _dead_letter(self, message: Message, time: float) -> None:
         self.rates["dead-letters"].add(time)
-        reason = self.letters.add(message.headers)
+        reason = self.dead_letters.add(message.headers)
         key = (message.key or b"").decode("utf-8", "replace")
         if (journey := self.journeys.get(key)) is not None:
             journey.reason, journey.died = reason, time
@@ -245,6 +250,12 @@ class Board:
             return True
         _put(self._known, known, None, KNOWN)
         return False
+
+
+def _check(time: float) -> None:
+    """Raise Invalid for an event time that can neither be shown nor be counted by the hour."""
+    if not 0 <= time < CALENDAR:
+        raise Invalid("the time is in no calendar")
 
 
 def subjects(analysis: Analysis) -> list[str]:

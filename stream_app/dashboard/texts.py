@@ -31,12 +31,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "per_second_lists": ("{rate} refreshed/s now", "当前每秒刷新 {rate}"),
     "masked": ("{n} pieces of personal data masked", "已脱敏 {n} 处个人信息"),
     "not_allowed": ("no right to read", "无权读取"),
-    "negative": ("negative", "负面"),
-    "neutral": ("neutral", "中性"),
-    "positive": ("positive", "正面"),
+    "sentiment_negative": ("negative", "负面"),
+    "sentiment_neutral": ("neutral", "中性"),
+    "sentiment_positive": ("positive", "正面"),
     # sentiment over time
-    "moods": ("Sentiment over time", "情感走势"),
-    "moods_note": ("by when it was written, UTC", "按评论时间（UTC）"),
+    "over_time": ("Sentiment over time", "情感走势"),
+    "over_time_note": ("by when it was written, UTC", "按评论时间（UTC）"),
     "subject": ("Topic or item", "主题或商品"),
     "span": ("Period", "时段"),
     "day": ("24 hours", "24 小时"),
@@ -44,7 +44,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "all": ("All reviews", "全部评论"),
     "unmatched": ("Fits no topic", "不属于任何主题"),
     "user_subject": ("User {name}", "用户 {name}"),
-    "chart_moods": (
+    "chart_sentiment": (
         "Reviews of {subject}: {negative} negative, {neutral} neutral, {positive} positive.",
         "{subject}的评论：负面 {negative}，中性 {neutral}，正面 {positive}。",
     ),
@@ -59,9 +59,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     # alerts
     "alerts": ("Alerts", "警报"),
     "alerts_empty": ("Nothing needs a person now.", "目前没有需要处理的警报。"),
-    "severe": ("Severe review", "严重差评"),
-    "surge_begun": ("Surge of complaints", "差评激增"),
-    "surge_over": ("Surge over", "激增结束"),
+    "kind_severe": ("Severe review", "严重差评"),
+    "kind_surge_begun": ("Surge of complaints", "差评激增"),
+    "kind_surge_over": ("Surge over", "激增结束"),
     "acknowledge": ("Acknowledge", "确认"),
     "acknowledge_what": ("Acknowledge: {what}", "确认：{what}"),
     "reopen": ("Reopen", "重新打开"),
@@ -147,10 +147,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "step_dead": ("Dead letter: {reason}", "死信：{reason}"),
     "waiting": ("waiting", "等待中"),
     # dead letters
-    "letters": ("Dead letters by reason", "按原因统计的死信"),
-    "letters_note": ("reasons only, never what was written", "只显示原因，不含原文"),
-    "letters_empty": ("None.", "没有。"),
-    "letters_denied": (
+    "dead_letters": ("Dead letters by reason", "按原因统计的死信"),
+    "dead_letters_note": ("reasons only, never what was written", "只显示原因，不含原文"),
+    "dead_letters_empty": ("None.", "没有。"),
+    "dead_letters_denied": (
         "This login may not read the dead letters. An operator gives the right with "
         "`stream-app acls auditor`.",
         "此登录无权读取死信；管理员可用 `stream-app acls auditor` 授权。",
@@ -164,6 +164,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
 }
 
+SIGNS = {"negative": "▼", "neutral": "●", "positive": "▲"}
+
 
 class Words:
     """The texts of one language."""
@@ -175,17 +177,31 @@ class Words:
     def __call__(self, key: str, **values: object) -> str:
         return TEXTS[key][self._column].format(**values)
 
-    def value(self, name: str) -> str:
-        """A value of an enumeration; one that this page does not know by its own name."""
-        return self(name) if name in TEXTS else name
+    def sentiment(self, name: str) -> str:
+        """A sentiment, by the name that records have for it."""
+        return self._named("sentiment", name)
+
+    def kind(self, name: str) -> str:
+        """A kind of alert."""
+        return self._named("kind", name)
 
     def rule(self, name: str) -> str:
-        """A rule of policy; one that this page does not know by its own name."""
-        return self(f"rule_{name}") if f"rule_{name}" in TEXTS else name
+        """A rule of policy."""
+        return self._named("rule", name)
+
+    def _named(self, what: str, name: str) -> str:
+        """What a newer version names, and this page does not know, stands for itself."""
+        key = f"{what}_{name}"
+        return self(key) if key in TEXTS else name
 
     def pick(self, en: str, zh: str) -> str:
         """The one in this language."""
         return (en, zh)[self._column]
+
+
+def sign(sentiment: str) -> str:
+    """Tells sentiments apart where colours do not."""
+    return SIGNS.get(sentiment, "○")
 
 
 def seconds(taken: float) -> str:

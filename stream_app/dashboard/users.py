@@ -23,7 +23,7 @@ class Text(NamedTuple):
     time: float
 
 
-class Listed(NamedTuple):
+class RankedItem(NamedTuple):
     """An item in a list, and where the last review moved it."""
 
     item_id: str
@@ -35,8 +35,8 @@ class Listed(NamedTuple):
 
 
 @dataclass(slots=True)
-class Person:
-    """One user. Lists are kept as they came: most are never looked at."""
+class User:
+    """One user. Lists are kept undecoded, since few of them are ever shown."""
 
     newest: bytes | None = None
     before: bytes | None = None
@@ -48,29 +48,27 @@ class Person:
     """By topic: sums of praise and of complaint, −1…1 a review."""
 
 
-class People:
+class Users:
     """Users by id."""
 
     def __init__(self) -> None:
-        self._people: OrderedDict[str, Person] = OrderedDict()
-        self.version = 0
-        """Changes with every event."""
+        self._users: OrderedDict[str, User] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._people)
+        return len(self._users)
 
     def ids(self) -> list[str]:
         """Those with the newest events first."""
-        return list(reversed(self._people))
+        return list(reversed(self._users))
 
-    def get(self, user_id: str) -> Person | None:
+    def get(self, user_id: str) -> User | None:
         """A user, if known."""
-        return self._people.get(user_id)
+        return self._users.get(user_id)
 
-    def wrote(self, analysis: Analysis) -> None:
-        """A user's review was understood."""
-        person = self._person(analysis.user_id)
-        person.reviews.append(
+    def add_analysis(self, analysis: Analysis) -> None:
+        """Add a review's analysis to its user."""
+        user = self._user_of(analysis.user_id)
+        user.reviews.append(
             Text(
                 analysis.text[:300],
                 analysis.sentiment,
@@ -80,41 +78,40 @@ class People:
             )
         )
         for topic in analysis.topics:
-            if topic.id in person.tastes or len(person.tastes) < TOPICS:
-                taste = person.tastes.setdefault(topic.id, [0.0, 0.0])
+            if topic.id in user.tastes or len(user.tastes) < TOPICS:
+                taste = user.tastes.setdefault(topic.id, [0.0, 0.0])
                 taste[analysis.intensity < 0] += abs(analysis.intensity) * topic.score
 
-    def listed(self, record: Recommendations, value: bytes) -> None:
+    def add_list(self, record: Recommendations, value: bytes) -> None:
         """A user's list was made anew. One that applies nothing new is a redelivery."""
-        person = self._person(record.user_id)
-        old = None if person.newest is None else schemas.decode(person.newest, Recommendations)
+        user = self._user_of(record.user_id)
+        old = None if user.newest is None else schemas.decode(user.newest, Recommendations)
         if old is not None and old.applied == record.applied:
             return
         if record.based_on.kind == "review":
-            person.before, person.after = person.newest, value
-        person.newest = value
+            user.before, user.after = user.newest, value
+        user.newest = value
 
-    def _person(self, user_id: str) -> Person:
-        self.version += 1
-        person = self._people.setdefault(user_id, Person())
-        self._people.move_to_end(user_id)
-        if len(self._people) > USERS:
-            self._people.popitem(last=False)
-        return person
+    def _user_of(self, user_id: str) -> User:
+        user = self._users.setdefault(user_id, User())
+        self._users.move_to_end(user_id)
+        if len(self._users) > USERS:
+            self._users.popitem(last=False)
+        return user
 
 
-def changes(person: Person) -> tuple[Recommendations, list[Listed], list[Listed]] | None:
+def changes(user: User) -> tuple[Recommendations, list[RankedItem], list[RankedItem]] | None:
     """What the last review did: the list that followed, its items, and those that left it.
 
     None if there was no review, or no list before it.
     """
-    if person.before is None or person.after is None:
+    if user.before is None or user.after is None:
         return None
-    before, after = (schemas.decode(v, Recommendations) for v in (person.before, person.after))
+    before, after = (schemas.decode(v, Recommendations) for v in (user.before, user.after))
     old = {item.item_id: rank for rank, item in enumerate(before.items, 1)}
     new = {item.item_id for item in after.items}
     listed = [
-        Listed(
+        RankedItem(
             item.item_id,
             item.title,
             rank,
@@ -123,7 +120,7 @@ def changes(person: Person) -> tuple[Recommendations, list[Listed], list[Listed]
         for rank, item in enumerate(after.items, 1)
     ]
     gone = [
-        Listed(item.item_id, item.title, rank, None)
+        RankedItem(item.item_id, item.title, rank, None)
         for rank, item in enumerate(before.items, 1)
         if item.item_id not in new
     ]

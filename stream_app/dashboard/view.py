@@ -8,10 +8,11 @@ from typing import Protocol
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
-from stream_app.dashboard.publisher import Desk
-from stream_app.dashboard.reader import Feed
+from stream_app.dashboard.publisher import Publisher
+from stream_app.dashboard.reader import Reader
 from stream_app.dashboard.sentiment import ALL
-from stream_app.dashboard.state import UNMATCHED, Board
+from stream_app.dashboard.state import UNMATCHED, DashboardState
+from stream_app.dashboard.summary import Summaries, Summary
 from stream_app.dashboard.texts import Words
 from stream_app.profiles import Profile
 
@@ -20,15 +21,20 @@ from stream_app.profiles import Profile
 class View:
     """The data, the language, and the names of things in it."""
 
-    feed: Feed
-    desk: Desk
+    reader: Reader
+    publisher: Publisher
     words: Words
     profile: Profile
+    summaries: Summaries
 
     @property
-    def board(self) -> Board:
+    def state(self) -> DashboardState:
         """The present one: a break in reading begins a new one."""
-        return self.feed.board
+        return self.reader.state
+
+    def summary(self, now: float) -> Summary:
+        """What all pages show alike, at `now`, seconds since the epoch."""
+        return self.summaries.at(self.state, now)
 
     def subject(self, name: str) -> str:
         """`topic:battery` → `Battery`, `item:p-101` → the item's title."""
@@ -44,7 +50,7 @@ class View:
 
     def item(self, item_id: str) -> str:
         """An item's title, or its id while no list has named it."""
-        return self.board.titles.get(item_id, item_id)
+        return self.state.titles.get(item_id) or item_id
 
     def topic(self, topic_id: str) -> str:
         """A topic's name in the profile."""
@@ -55,10 +61,10 @@ class View:
 
 
 class Panel(Protocol):
-    """A part of the page that follows the board."""
+    """A part of the page that is refreshed from the state."""
 
     def refresh(self, now: float) -> None:
-        """Show what the board says at `now`, seconds since the epoch."""
+        """Show what the state says at `now`, seconds since the epoch."""
 
 
 def tag(name: str, text: str = "", classes: str = "") -> TextElement:

@@ -32,7 +32,7 @@ class Account:
     """Reason by place."""
     vectors: set[str] = field(default_factory=set)
 
-    def take(
+    def apply(
         self, topic: str, key: bytes | None, value: bytes | None, headers: dict[str, bytes]
     ) -> None:
         """Count one message of an output topic."""

@@ -153,7 +153,7 @@ class _Demo:
         self, reader: "asyncio.Task[None]", feeder: "asyncio.Task[None]", live: Live | None
     ) -> None:
         """Until everything is accounted for and quiet; then for ever, if somebody watches on."""
-        told = False
+        announced = False
         while True:
             for task in (reader, feeder):
                 if task.done() and task.exception() is not None:
@@ -167,8 +167,8 @@ class _Demo:
             if feeder.done() and quiet and not self._account.open():
                 if not self._stay:
                     return
-                if not told:
-                    told = True
+                if not announced:
+                    announced = True
                     self._console.print(
                         "Everything is accounted for. The broker goes on until Ctrl-C; try "
                         f"`stream-app --broker {self._settings.broker} tail alerts "
@@ -220,7 +220,7 @@ class _Demo:
         try:
             async for message in consumer:
                 topic = names[message.topic]
-                self._account.take(topic, message.key, message.value, dict(message.headers))
+                self._account.apply(topic, message.key, message.value, dict(message.headers))
                 self._last = time.monotonic()
                 if topic == "recommendations" and message.key == corpus.SHOWN_USER.encode():
                     self._show(json.loads(message.value))

@@ -1,1 +1,1 @@
-"""What the people who run workers see of them: metrics, health, logs, traces, and who may look."""
+"""The worker's pages for its operators: metrics and health, and who may see them."""

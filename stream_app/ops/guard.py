@@ -28,7 +28,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Guard:
-    """Lets those in who know the token; without a token, everybody."""
+    """Compares tokens in constant time. Made without a token it lets everybody in."""
 
     def __init__(self, token: str) -> None:
         """Raises SettingsError for a token that a header cannot carry or that is too short."""
@@ -40,17 +40,18 @@ class Guard:
         self._digest = _digest(token) if token else None
 
     @property
-    def asks(self) -> bool:
-        """Whether it wants a token."""
+    def requires_token(self) -> bool:
+        """Whether a request must bring a token."""
         return self._digest is not None
 
-    def knows(self, token: str) -> bool:
-        """Whether that is the token; takes as long for every wrong one."""
+    def is_token(self, token: str) -> bool:
+        """Whether that is the token; the time tells nothing of how wrong it is."""
         # Digests are of one length, so that the time tells nothing, not even that of the token.
         return self._digest is None or hmac.compare_digest(_digest(token), self._digest)
 
     def cookie(self, name: str) -> str:
-        """What a page of that name may keep instead of the token, which does not follow from it."""
+        """The value of a cookie that stands for the token on the page of that name. It is a keyed
+        hash: the token cannot be computed from it."""
         return hmac.new(self._digest or b"", name.encode(), sha256).hexdigest()
 
     def allowed(self, authorization: str | None) -> bool:
@@ -58,7 +59,7 @@ class Guard:
         if self._digest is None:
             return True
         scheme, _, given = (authorization or "").partition(" ")
-        return self.knows(given.strip()) and scheme.lower() == "bearer"
+        return self.is_token(given.strip()) and scheme.lower() == "bearer"
 
 
 def _digest(text: str) -> bytes:

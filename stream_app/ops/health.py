@@ -21,17 +21,17 @@ class View(NamedTuple):
     restored: bool
     """Partitions are assigned and their tables restored."""
     unread: Sequence[str]
-    """Topics that it must have read whole, and has not yet."""
+    """Topics that it must have read to their end before it is ready, and has not yet."""
     partitions: Mapping[Any, Partition]
     """By (topic, partition)."""
-    looked: float
+    checked_at: float
     """When the partitions were seen."""
 
 
 def view(app: faust.App, broadcasts: Sequence[Broadcast], progress: Progress) -> View:
     """What is known of this process."""
     unread = [broadcast.topic for broadcast in broadcasts if not broadcast.ready.is_set()]
-    return View(restored(app), unread, progress.partitions, progress.looked)
+    return View(restored(app), unread, progress.partitions, progress.checked_at)
 
 
 def reasons(view: View, now: float) -> list[str]:
@@ -40,9 +40,9 @@ def reasons(view: View, now: float) -> list[str]:
     if not view.restored:
         found.append("partitions are being assigned or tables restored")
     if view.unread:
-        found.append(f"not read whole yet: {', '.join(view.unread)}")
-    if now - view.looked > SILENT:
-        found.append(f"the broker has told no offsets for {now - view.looked:.0f} s")
+        found.append(f"not read to the end yet: {', '.join(view.unread)}")
+    if now - view.checked_at > SILENT:
+        found.append(f"no offsets from the broker for {now - view.checked_at:.0f} s")
     found.extend(
         f"{topic}/{number}: nothing committed for {now - partition.since:.0f} s, "
         f"{partition.lag} messages wait and more come"

@@ -19,7 +19,7 @@ from stream_app.settings import Settings, security
 log = logging.getLogger(__name__)
 
 PERIOD = 5.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 
 
 class Partition(NamedTuple):
@@ -42,8 +42,8 @@ class Partition(NamedTuple):
         return max(self.end - self.committed, 0)
 
 
-def follow(before: Partition | None, committed: int, end: int, now: float) -> Partition:
-    """What is known after one look more."""
+def observed(before: Partition | None, committed: int, end: int, now: float) -> Partition:
+    """What is known of a partition after one more check. `before`: None at the first."""
     moved = before is None or committed != before.committed
     committed_at = now if before is None or moved else before.committed_at
     if before is None or moved or committed >= end:
@@ -52,23 +52,23 @@ def follow(before: Partition | None, committed: int, end: int, now: float) -> Pa
 
 
 class Progress:
-    """Looks at the partitions of one worker from time to time."""
+    """Checks the partitions of one worker every PERIOD."""
 
     def __init__(self, app: faust.App, settings: Settings) -> None:
         self._assignment = Assignment(app)
         self._settings = settings
         self._client: AIOKafkaConsumer | None = None
         self.partitions: Mapping[Any, Partition] = {}
-        self.looked = time.time()
-        """When it last succeeded."""
+        self.checked_at = time.time()
+        """When a check last succeeded."""
 
     async def run(self, should_stop: Callable[[], bool]) -> None:
-        """Look until stopped. Never raises: a worker must not end of being looked at."""
+        """Check until stopped. Never raises: monitoring must not end a worker."""
         try:
             while not should_stop():
                 try:
-                    await self._look()
-                    self.looked = time.time()
+                    await self._check()
+                    self.checked_at = time.time()
                     # Without partitions nothing is asked, and they may come any time.
                     pause = PERIOD if self.partitions else PERIOD / 10
                 except Exception as error:
@@ -79,7 +79,7 @@ class Progress:
         finally:
             await self._close()
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         committed = self._assignment.committed()
         if not committed:
             self.partitions = {}
@@ -91,7 +91,7 @@ class Progress:
         begins = await client.beginning_offsets(fresh) if fresh else {}
         now = time.time()
         self.partitions = {
-            tp: follow(
+            tp: observed(
                 self.partitions.get(tp),
                 begins[tp] if offset is None else offset,
                 ends[tp],

@@ -87,7 +87,7 @@ class Endpoint(Service):  # type: ignore[misc]
         await self._runner.cleanup()
 
     @Service.task  # type: ignore[untyped-decorator]
-    async def _look(self) -> None:
+    async def _check_progress(self) -> None:
         await self._progress.run(lambda: self.should_stop)
 
     def _reasons(self) -> list[str]:
@@ -103,9 +103,9 @@ class Endpoint(Service):  # type: ignore[misc]
 
     async def _metrics(self, request: web.Request) -> web.Response:
         encode, kind = choose_encoder(request.headers.get("Accept", ""))
-        looked_up = list(_gauges(not self._reasons(), self._progress, self._prefix))
+        measured = list(_gauges(not self._reasons(), self._progress, self._prefix))
         # The event loop never computes.
-        body = await asyncio.to_thread(encode, _All(looked_up))
+        body = await asyncio.to_thread(encode, _All(measured))
         return web.Response(body=body, headers={"Content-Type": kind})
 
 
@@ -116,15 +116,15 @@ def _json(value: object, status: int = 200) -> web.Response:
 
 
 class _All:
-    """What is counted in this process, and what was looked up for this answer."""
+    """What is counted in this process, and what was measured for this answer."""
 
-    def __init__(self, looked_up: list[Metric]) -> None:
-        self._looked_up = looked_up
+    def __init__(self, measured: list[Metric]) -> None:
+        self._measured = measured
 
     def collect(self) -> Iterator[Metric]:
         """All of it, for an encoder."""
         yield from REGISTRY.collect()
-        yield from self._looked_up
+        yield from self._measured
 
 
 def _gauges(ready: bool, progress: Progress, prefix: str) -> Iterator[Metric]:

@@ -91,7 +91,7 @@ def test_the_workers_pages_need_a_token_outside(services: dict[str, dict[str, An
     outside = without | {"STREAM_APP_HTTP_HOST": "0.0.0.0"}
     with pytest.raises(SettingsError, match="STREAM_APP_HTTP_TOKEN"):
         for_host(load(environ=outside).http_host, "")
-    assert for_host(load(environ=outside).http_host, "t" * 32).asks
+    assert for_host(load(environ=outside).http_host, "t" * 32).requires_token
 
 
 def test_monitoring_is_asked_for(services: dict[str, dict[str, Any]]) -> None:

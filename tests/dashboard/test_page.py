@@ -110,7 +110,7 @@ def opened(
 def ready(page: Page) -> None:
     """The figures are there, and the charts drawn."""
     expect(page.locator("[data-figure=users]")).to_have_text(re.compile(r"\d"))
-    expect(page.locator("#moods svg path").first).to_be_attached()
+    expect(page.locator("#sentiment svg path").first).to_be_attached()
 
 
 def _listens(port: int) -> bool:
@@ -130,14 +130,14 @@ def figure(page: Page, name: str) -> int:
 
 def test_numbers_on_the_page_are_those_of_the_topics(chromium: Browser, demo: Demo) -> None:
     reviews = {a["id"]: a for a in values(demo, "analyses")}
-    moods = Counter(a["sentiment"] for a in reviews.values())
+    sentiments = Counter(a["sentiment"] for a in reviews.values())
     alerts = {a["id"]: a for a in values(demo, "alerts")}
     recommendations = values(demo, "recommendations")
     letters = stored(demo, "dead-letters")
     causes = Counter(dict(m.headers)["__connect.errors.exception.message"] for m in letters)
     with opened(chromium, demo) as page:
         shows(page, "analyses", len(reviews))
-        assert {mood: figure(page, mood) for mood in moods} == moods
+        assert {sentiment: figure(page, sentiment) for sentiment in sentiments} == sentiments
         assert figure(page, "alerts-open") == sum(
             a["kind"] != "surge_over" for a in alerts.values()
         )
@@ -146,14 +146,14 @@ def test_numbers_on_the_page_are_those_of_the_topics(chromium: Browser, demo: De
         # Numbers within reasons are left out, so several may be one row.
         rows = page.locator("[data-cause]").all_inner_texts()
         assert sum(map(int, rows)) == len(letters)
-        chart = page.locator("#moods .nicegui-echart")
+        chart = page.locator("#sentiment .nicegui-echart")
         counted = [int(n) for n in re.findall(r"\d+", chart.get_attribute("aria-label") or "")]
         # A week in slots of six hours, the newest of which has begun only.
         newest = max(a["time"] for a in reviews.values()) // 3600 // 6
         week = Counter(
             a["sentiment"] for a in reviews.values() if a["time"] // 3600 // 6 > newest - 28
         )
-        assert counted == [week[mood] for mood in ("negative", "neutral", "positive")]
+        assert counted == [week[sentiment] for sentiment in ("negative", "neutral", "positive")]
 
         shown = page.locator("#user [data-item]")
         (*_, newest) = [r for r in recommendations if r["user_id"] == corpus.SHOWN_USER]
@@ -277,7 +277,7 @@ def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(
         assert stops[0]["link"].startswith("skip")
         assert [s for s in stops if not s["shown"]] == []
         parts = list(dict.fromkeys(stop["part"] for stop in stops[1:]))
-        assert parts == ["HEADER", "moods", "alerts", "user", "write", "moving"]
+        assert parts == ["HEADER", "sentiment", "alerts", "user", "write", "moving"]
         reached = {stop["name"] for stop in stops}
         assert {"Theme: Dark", "中文", "Send"} <= reached
         # The first stop leads past the header.
@@ -330,7 +330,7 @@ def test_a_token_opens_the_page_and_nothing_else_does(chromium: Browser, demo: D
         with tab as page:
             await_ready(lambda: _listens(port), alive, 30)
             page.goto(f"{address}/zh")
-            expect(page.locator("#moods")).to_have_count(0)
+            expect(page.locator("#sentiment")).to_have_count(0)
             page.get_by_label("Token").fill("wrong")
             page.get_by_role("button").click()
             expect(page.get_by_role("alert")).to_be_visible()

@@ -14,7 +14,8 @@ SOURCES = sorted((Path(stream_app.__file__).parent / "dashboard").rglob("*.py"))
 # Named by what they are of, not in full.
 MADE = {
     "theme_auto", "theme_light", "theme_dark", "rate_analyses", "rate_recommendations",
-    *get_args(Sentiment), *get_args(AlertKind),
+    *(f"sentiment_{sentiment}" for sentiment in get_args(Sentiment)),
+    *(f"kind_{kind}" for kind in get_args(AlertKind)),
     *(f"rule_{rule}" for rule in policy.OUT if rule),
     *(f"col_{name}" for name in ("subject", "reviews", "before", "now", "popularity")),
     "day", "week", "acknowledge_what", "reopen_what",
@@ -33,13 +34,13 @@ def test_both_languages_are_whole_and_tell_the_same_values() -> None:
 
 
 def test_every_text_is_used_and_every_rule_has_one() -> None:
-    source = "".join(p.read_text(encoding="utf-8") for p in SOURCES if p.name != "words.py")
+    source = "".join(p.read_text(encoding="utf-8") for p in SOURCES if p.name != "texts.py")
     assert TEXTS.keys() >= MADE
     used = set(re.findall(r"""["'](\w+)["']""", source)) | MADE
     assert TEXTS.keys() - used == set()
     assert Words("zh").rule("disliked") == "不喜欢"
     assert Words("zh").rule("of tomorrow") == "of tomorrow"
-    assert Words("zh").value("severe") != Words("zh").value("of tomorrow") == "of tomorrow"
+    assert Words("zh").kind("severe") != Words("zh").kind("of tomorrow") == "of tomorrow"
 
 
 def test_units() -> None:

@@ -23,16 +23,16 @@ def test_each_kind_of_input_is_closed_by_its_own_output() -> None:
     account.sent = {review: "r", behaviour: "u", item: "i", broken: "x"}
     assert len(account.open()) == 4
     source = {"topic": "reviews", "partition": 1, "offset": 5}
-    account.take("analyses", b"u", json.dumps({"id": "r", "source": source}).encode(), {})
+    account.apply("analyses", b"u", json.dumps({"id": "r", "source": source}).encode(), {})
     assert account.open() == [behaviour, item, broken]
     ranked = {"user_id": "u", "applied": {"behaviours/2": 6}}
-    account.take("recommendations", b"u", json.dumps(ranked).encode(), {})
+    account.apply("recommendations", b"u", json.dumps(ranked).encode(), {})
     assert behaviour in account.open()
     ranked["applied"] = {"behaviours/2": 7}
-    account.take("recommendations", b"u", json.dumps(ranked).encode(), {})
-    account.take("item-vectors", b"i", b"{}", {})
+    account.apply("recommendations", b"u", json.dumps(ranked).encode(), {})
+    account.apply("item-vectors", b"i", b"{}", {})
     assert account.open() == [broken]
-    account.take("dead-letters", b"x", b"", dead(broken))
+    account.apply("dead-letters", b"x", b"", dead(broken))
     assert account.open() == []
     figures = account.summary(1.0)
     assert (figures["analyses"], figures["dead_letters"], figures["recommendations"]) == (1, 1, 2)
@@ -42,7 +42,7 @@ def test_an_alert_sent_twice_counts_once() -> None:
     account = Account()
     alert = {"id": "surge:item:x:1", "kind": "surge_begun", "subject": "item:x"}
     for _ in range(2):
-        account.take("alerts", b"item:x", json.dumps(alert).encode(), {})
+        account.apply("alerts", b"item:x", json.dumps(alert).encode(), {})
     assert account.summary(1.0)["surges"] == ["item:x"]
 
 
@@ -52,7 +52,7 @@ def test_emerging_topics_are_counted_and_shown() -> None:
     figures = dict(subject="emerging", reviews=50, negative_share=0.9, popularity=0.0, history=[])
     found = [{"words": ["积分", "points"], "size": 50}]
     for value in (figures, figures | {"emerging": found}):
-        account.take("trends", b"emerging", json.dumps(value).encode(), {})
+        account.apply("trends", b"emerging", json.dumps(value).encode(), {})
     assert account.summary(1.0)["emerging"] == 1
     console = Console(width=160, record=True)
     console.print(draw(account, None, None, 1.0))

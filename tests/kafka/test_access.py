@@ -24,8 +24,8 @@ from stream_app.broker.process import free_ports
 from stream_app.commands import access
 from stream_app.commands.access import Acl
 from stream_app.commands.main import main
-from stream_app.dashboard.publisher import Desk
-from stream_app.dashboard.reader import Feed
+from stream_app.dashboard.publisher import Publisher
+from stream_app.dashboard.reader import Reader
 from stream_app.messages.topics import TABLES, TOPICS, changelog, full_name
 from stream_app.settings import Settings, security
 from stream_app.text.mask import Masker
@@ -192,19 +192,19 @@ async def test_a_dashboard_with_least_rights_leaves_out_what_it_may_not(
     settings = as_user("dashboard", "job")
     # It may know of the dead letters, and still not read them.
     await allow(Acl("Describe", "topic", "job.dead-letters"), "dashboard")
-    feed, desk = Feed(settings, Masker()), Desk(settings)
-    reading = asyncio.create_task(feed.run())
+    reader, publisher = Reader(settings, Masker()), Publisher(settings)
+    reading = asyncio.create_task(reader.run())
     try:
-        await desk.acknowledge("severe:r1")
+        await publisher.acknowledge("severe:r1")
 
         async def told() -> bool:
-            return feed.live and feed.board.acknowledged("severe:r1")
+            return reader.live and reader.state.acknowledged("severe:r1")
 
         await until(told, 30, "the acknowledgement is read")
-        assert not feed.reads("dead-letters")
-        assert "reviews" not in feed.known
+        assert not reader.reads("dead-letters")
+        assert "reviews" not in reader.known
     finally:
         reading.cancel()
-        await desk.stop()
+        await publisher.stop()
     with pytest.raises(BrokerError, match="stream-app acls dashboard"):
-        await Feed(as_user("auditor", "job"), Masker()).check()
+        await Reader(as_user("auditor", "job"), Masker()).check()

@@ -96,6 +96,29 @@ async def ask(
     return int(status.split()[1]), message_from_string(rest), body
 
 
+FOREIGN = [
+    f"{method} {path} HTTP/1.1\r\n{headers}\r\n\r\n".encode("latin-1")
+    for method in ("GET", "POST", "CONNECT", "[")
+    for path in ("/page", "http://[", "//[", "*", "[", "http://h:99999/", "/%", "/\xff", "?[")
+    for headers in (
+        "Host: [", "Host: a]:x", "Host:", "Host: \xe9", "Host: a\r\nHost: b", "A: b",
+        "Host: a\r\nCookie: [\x01", "Host: a\r\nAuthorization: Bearer \xff", "Host: a\r\n:",
+        "Host: a\r\nContent-Length: -1", "Host: a\r\nUpgrade: websocket\r\nConnection: upgrade",
+    )
+]  # fmt: skip
+"""Requests that no browser makes."""
+
+
+async def raw_status(port: int, request: bytes) -> int | None:
+    """Status of the answer to any bytes; None: closed without one."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    writer.write_eof()
+    first = await reader.readline()
+    writer.close()
+    return int(first.split()[1]) if first else None
+
+
 async def test_every_answer_is_guarded_and_has_the_headers(free_port: int) -> None:
     async def page(request: web.Request) -> web.Response:
         return web.Response(text="seen")
@@ -122,6 +145,8 @@ async def test_every_answer_is_guarded_and_has_the_headers(free_port: int) -> No
         ("GET", "http://elsewhere/page", {}, 401), ("GET", "/\x00open", {}, 400),
     ]  # fmt: skip
     try:
+        for line in FOREIGN:
+            assert await raw_status(free_port, line) in (None, 400, 401, 404, 405), line
         for method, path, given, status in expected:
             found, headers, body = await ask(free_port, method, path, given)
             assert found == status, (method, path)

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.ops.health import SILENT, STALLED, View, reasons, stalled
-from stream_app.ops.progress import PERIOD, Partition, follow
+from stream_app.ops.progress import PERIOD, Partition, observed
 
-WELL = View(restored=True, unread=[], partitions={}, looked=0.0)
+WELL = View(restored=True, unread=[], partitions={}, checked_at=0.0)
 PLACE = ("reviews", 0)
 
 
@@ -16,13 +16,13 @@ def seen(*looks: tuple[int, int]) -> Partition:
     """The partition after looks of (committed, end), one every `PERIOD`, the first at 0."""
     partition = None
     for number, (committed, end) in enumerate(looks):
-        partition = follow(partition, committed, end, number * PERIOD)
+        partition = observed(partition, committed, end, number * PERIOD)
     assert partition is not None
     return partition
 
 
 def at(partition: Partition, now: float) -> list[str]:
-    return reasons(WELL._replace(partitions={PLACE: partition}, looked=now), now)
+    return reasons(WELL._replace(partitions={PLACE: partition}, checked_at=now), now)
 
 
 def test_a_worker_that_is_well_is_ready() -> None:
@@ -34,9 +34,9 @@ def test_each_reason_is_told() -> None:
         "partitions are being assigned or tables restored"
     ]
     assert reasons(WELL._replace(unread=["trends", "models"]), 0.0) == [
-        "not read whole yet: trends, models"
+        "not read to the end yet: trends, models"
     ]
-    assert reasons(WELL, SILENT + 1) == ["the broker has told no offsets for 31 s"]
+    assert reasons(WELL, SILENT + 1) == ["no offsets from the broker for 31 s"]
     everything = WELL._replace(restored=False, unread=["models"])
     assert len(reasons(everything, SILENT + 1)) == 3
 
@@ -51,7 +51,7 @@ def test_commits_that_stop_while_the_lag_grows() -> None:
         f"reviews/0: nothing committed for 60 s, {1 + 7 * many} messages wait and more come"
     )
     # One commit, however small, and the clock begins again.
-    moved = follow(stuck, 101, stuck.end + 7, STALLED + PERIOD)
+    moved = observed(stuck, 101, stuck.end + 7, STALLED + PERIOD)
     assert at(moved, STALLED + 2 * PERIOD) == []
 
 

@@ -48,5 +48,5 @@ def test_text_lines(written: Any) -> None:
 
 
 def test_another_format_is_refused() -> None:
-    with pytest.raises(SettingsError, match="log_format"):
+    with pytest.raises(SettingsError, match="LOG_FORMAT"):
         load(environ={"STREAM_APP_LOG_FORMAT": "xml"})

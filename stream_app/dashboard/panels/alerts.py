@@ -1,5 +1,6 @@
-"""The feed of alerts, with what they rest on."""
+"""The list of alerts, with the evidence for each."""
 
+import time
 from datetime import UTC, datetime
 
 from nicegui import ui
@@ -9,6 +10,8 @@ from stream_app.dashboard.view import View, attribute, card, tag
 from stream_app.schemas import Alert
 
 SHOWN = 20
+AT_ONCE = 2
+"""New entries in one refresh."""
 KINDS = {"severe": "negative", "surge_begun": "negative", "surge_over": "positive"}
 
 
@@ -22,24 +25,31 @@ class Alerts:
         self._seen: set[str] = set()
         words = view.words
         with card("alerts", words("alerts"), classes="tall"):
-            self._with_seen = ui.switch(words("show_seen"), on_change=lambda: self.refresh(0.0))
+            self._with_seen = ui.switch(
+                words("show_seen"), on_change=lambda: self._refresh(time.time(), SHOWN)
+            )
             self._with_seen.props("dense")
             self._empty = tag("p", words("alerts_empty"), "empty")
             self._list = ui.element("ol").classes("feed")
             attribute(self._list, "aria-label", words("alerts"))
 
     def refresh(self, now: float) -> None:
-        """Add what is new at the top, take out what somebody has seen."""
-        board = self._view.board
-        wanted = board.open_alerts()
-        if self._with_seen.value:
-            wanted = sorted(board.alerts.values(), key=lambda a: (-a.time, a.id))
-        wanted = wanted[:SHOWN]
+        """Add what is new at the top, take out what somebody has seen. Of many alerts at once only
+        AT_ONCE are drawn now: a flood of them must not hold up all pages."""
+        self._refresh(now, AT_ONCE if self._order else SHOWN)
+
+    def _refresh(self, now: float, most: int) -> None:
+        state = self._view.state
+        summary = self._view.summary(now)
+        wanted = (summary.alerts if self._with_seen.value else summary.open_alerts)[:SHOWN]
+        seen = {alert.id for alert in wanted if state.acknowledged(alert.id)}
+        changed = seen ^ self._seen
+        new = [a.id for a in wanted if a.id not in self._entries or a.id in changed]
+        wanted = [alert for alert in wanted if alert.id not in new[most:]]
         ids = [alert.id for alert in wanted]
-        seen = {name for name in ids if board.acknowledged(name)}
+        seen &= set(ids)
         if ids == self._order and seen == self._seen:
             return
-        changed = seen ^ self._seen
         for name in [n for n in self._entries if n not in ids or n in changed]:
             self._entries.pop(name).delete()
         for place, alert in enumerate(wanted):
@@ -54,20 +64,19 @@ class Alerts:
 
     def _entry(self, alert: Alert, seen: bool) -> ui.element:
         view, words = self._view, self._view.words
-        what = f"{words.value(alert.kind)}, {view.subject(alert.subject)}"
+        what = f"{words.kind(alert.kind)}, {view.subject(alert.subject)}"
         with ui.element("li").classes(f"alert {'seen' if seen else ''}") as entry:
             attribute(entry, "data-alert", alert.id)
             with ui.element("div").classes("alert-head"):
-                colour = KINDS.get(alert.kind, "neutral")
-                tag("span", words.value(alert.kind), f"chip {colour}")
+                tag("span", words.kind(alert.kind), f"chip {KINDS.get(alert.kind, 'neutral')}")
                 tag("span", view.subject(alert.subject), "strong")
                 stamp = datetime.fromtimestamp(alert.time, UTC)
-                time = tag("time", stamp.strftime("%m-%d %H:%M UTC"), "note")
-                attribute(time, "datetime", stamp.isoformat())
+                shown = tag("time", stamp.strftime("%m-%d %H:%M UTC"), "note")
+                attribute(shown, "datetime", stamp.isoformat())
             tag("p", self._why(alert))
             for text in alert.evidence.texts[:2]:
                 tag("blockquote", text)
-            if alert.kind != "surge_over" and view.feed.reads("acknowledgements"):
+            if alert.kind != "surge_over" and view.reader.reads("acknowledgements"):
                 key = "reopen" if seen else "acknowledge"
                 button = ui.button(words(key), on_click=lambda: self._mark(alert, not seen))
                 button.props("outline dense no-caps size=md")
@@ -85,7 +94,7 @@ class Alerts:
             return words("surge_withdrawn" if withdrawn else "surge_normal")
         if alert.kind != "surge_begun":
             return alert.reason  # of a later version
-        told = words(
+        evidence_text = words(
             "surge_evidence",
             negatives=evidence.negatives,
             reviews=evidence.reviews,
@@ -93,13 +102,13 @@ class Alerts:
             baseline=f"{evidence.baseline or 0:.0%}",
         )
         if evidence.p_value is None:
-            return told
-        return f"{told} · {words('chance', p=f'{evidence.p_value:.1g}')}"
+            return evidence_text
+        return f"{evidence_text} · {words('chance', p=f'{evidence.p_value:.1g}')}"
 
     async def _mark(self, alert: Alert, seen: bool) -> None:
         from aiokafka.errors import KafkaError
 
         try:
-            await self._view.desk.acknowledge(alert.id, withdrawn=not seen)
+            await self._view.publisher.acknowledge(alert.id, withdrawn=not seen)
         except KafkaError as error:
             ui.notify(self._view.words("write_failed", error=type(error).__name__), type="negative")

@@ -8,10 +8,6 @@ from stream_app.dashboard.sentiment import ORDER
 from stream_app.dashboard.users import USERS
 from stream_app.dashboard.view import View, attribute, tag
 
-SIGNS = {"negative": "▼", "neutral": "●", "positive": "▲"}
-UNKNOWN = "○"
-"""Sign of a sentiment that this page does not know."""
-
 
 class Figures:
     """Counts, rates and latency."""
@@ -28,45 +24,45 @@ class Figures:
                 with ui.element("div").classes("bar") as bar:
                     attribute(bar, "aria-hidden", "true")
                     self._shares = {m: ui.element("span").classes(m) for m in ORDER}
-                with ui.element("ul").classes("moods"):
-                    self._moods = {mood: _mood(view, mood) for mood in ORDER}
+                with ui.element("ul").classes("sentiments"):
+                    self._counts = {name: _sentiment(view, name) for name in ORDER}
             self._alerts = _figure("alerts-open", words("alerts_open"))
             self._lists = _figure("users", words("lists"))
             self._dead = _figure("dead-letters", words("dead"))
 
     def refresh(self, now: float) -> None:
         """Show the counts."""
-        board, words = self._view.board, self._view.words
-        rates = {name: units.rate(rates.rate(now)) for name, rates in board.rates.items()}
+        state, words = self._view.state, self._view.words
+        summary = self._view.summary(now)
+        rates = {name: units.rate(rate) for name, rate in summary.rates.items()}
         _show(
-            self._reviews, f"{board.reviews:,}",
+            self._reviews, f"{state.reviews:,}",
             words("per_second", rate=rates["analyses"])
-            + (" · " + words("masked", n=f"{board.masked:,}") if board.masked else ""),
+            + (" · " + words("masked", n=f"{state.masked:,}") if state.masked else ""),
         )  # fmt: skip
-        analysed, refreshed = board.analysed.quantiles(now), board.refreshed.quantiles(now)
+        analysed, refreshed = summary.analysed, summary.refreshed
         if analysed is None:
             _show(self._latency, "–", words("latency_none"))
         else:
             listed = "–" if refreshed is None else units.seconds(refreshed.median)
             note = words("latency_note", high=units.seconds(analysed.high), list=listed)
             _show(self._latency, units.seconds(analysed.median), note)
-        for mood, label in self._moods.items():
-            label.text = f"{board.sentiments[mood]:,}"
-            share = board.sentiments[mood] / max(board.reviews, 1)
-            self._shares[mood].style(f"width: {share:.1%}")
-        surges = sum(standing.surge for standing in board.standings.values())
+        for name, label in self._counts.items():
+            label.text = f"{state.sentiments[name]:,}"
+            share = state.sentiments[name] / max(state.reviews, 1)
+            self._shares[name].style(f"width: {share:.1%}")
         _show(
-            self._alerts, f"{len(board.open_alerts()):,}",
-            words("alerts_note", total=f"{board.alerted:,}", surges=surges),
+            self._alerts, f"{len(summary.open_alerts):,}",
+            words("alerts_note", total=f"{state.alerted:,}", surges=summary.surges),
         )  # fmt: skip
-        full = "+" if len(board.people) >= USERS else ""
+        full = "+" if len(state.users) >= USERS else ""
         _show(
-            self._lists, f"{len(board.people):,}{full}",
+            self._lists, f"{len(state.users):,}{full}",
             words("per_second_lists", rate=rates["recommendations"]),
         )  # fmt: skip
-        if self._view.feed.reads("dead-letters"):
+        if self._view.reader.reads("dead-letters"):
             note = words("per_second", rate=rates["dead-letters"])
-            _show(self._dead, f"{board.letters.total:,}", note)
+            _show(self._dead, f"{state.dead_letters.total:,}", note)
         else:
             _show(self._dead, "–", words("not_allowed"))
 
@@ -79,12 +75,12 @@ def _figure(key: str, label: str) -> tuple[TextElement, TextElement]:
         return value, tag("p", "", "note")
 
 
-def _mood(view: View, mood: str) -> TextElement:
-    with ui.element("li").classes(f"mood {mood}"):
-        tag("span", SIGNS[mood], "sign").props("aria-hidden=true")
+def _sentiment(view: View, name: str) -> TextElement:
+    with ui.element("li").classes(f"sentiment {name}"):
+        tag("span", units.sign(name), "sign").props("aria-hidden=true")
         count = tag("span", "0", "count")
-        attribute(count, "data-figure", mood)
-        tag("span", view.words(mood))
+        attribute(count, "data-figure", name)
+        tag("span", view.words.sentiment(name))
         return count
 
 

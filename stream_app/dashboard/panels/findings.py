@@ -22,7 +22,7 @@ class EmergingPanel:
 
     def refresh(self, now: float) -> None:
         """Show the heaviest."""
-        found = self._view.board.emerging[:TOPICS]
+        found = self._view.state.emerging[:TOPICS]
         if found == self._shown:
             return
         self._shown = found
@@ -42,22 +42,22 @@ class EmergingPanel:
                             tag("blockquote", text)
 
 
-class LettersPanel:
-    """Why messages died; what they held is not read."""
+class DeadLettersPanel:
+    """Counts of dead letters by reason; their contents are not read."""
 
     def __init__(self, view: View) -> None:
         self._view = view
         self._shown: tuple[bool, list[tuple[Cause, int]]] | None = None
         words = view.words
-        with card("letters", words("letters"), words("letters_note")):
+        with card("dead-letters", words("dead_letters"), words("dead_letters_note")):
             self._unreadable = tag("p", "", "empty")
             self._body = ui.element("div").classes("scroll")
 
     def refresh(self, now: float) -> None:
         """Show the most frequent."""
-        may = self._view.feed.reads("dead-letters")
-        causes = self._view.board.letters.causes()[:CAUSES]
-        unreadable = self._view.board.unreadable
+        may = self._view.reader.reads("dead-letters")
+        causes = self._view.state.dead_letters.causes()[:CAUSES]
+        unreadable = self._view.state.unreadable
         self._unreadable.text = self._view.words("unreadable", n=f"{unreadable:,}")
         self._unreadable.set_visibility(unreadable > 0)
         if (may, causes) == self._shown:
@@ -67,7 +67,7 @@ class LettersPanel:
         self._body.clear()
         with self._body:
             if not causes:
-                tag("p", words("letters_empty" if may else "letters_denied"), "empty")
+                tag("p", words("dead_letters_empty" if may else "dead_letters_denied"), "empty")
                 return
             with ui.element("table"):
                 with ui.element("thead"), ui.element("tr"):

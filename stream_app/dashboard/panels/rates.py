@@ -5,9 +5,6 @@ from nicegui import ui
 from stream_app.dashboard import charts
 from stream_app.dashboard.view import View, card
 
-STEP = 5
-LINES = ("analyses", "recommendations")
-
 
 class RatesPanel:
     """Two lines."""
@@ -20,7 +17,7 @@ class RatesPanel:
 
     def refresh(self, now: float) -> None:
         """Draw again when a step has ended."""
-        lines = {name: self._view.board.rates[name].series(now, STEP) for name in LINES}
+        lines = self._view.summary(now).lines
         if lines != self._shown:
             self._shown = lines
             self._chart.options.update(charts.rates(lines, self._view.words))

@@ -5,11 +5,10 @@ from collections.abc import Callable
 from nicegui import ui
 
 from stream_app.dashboard import texts as units
-from stream_app.dashboard.panels.figures import SIGNS, UNKNOWN
+from stream_app.dashboard.select import Select
 from stream_app.dashboard.state import Journey
 from stream_app.dashboard.view import View, attribute, card, tag
 
-ITEMS = 1000
 LONGEST = 4000
 VISITOR = "visitor"
 
@@ -24,14 +23,14 @@ class ReviewPanel:
         self._shown: tuple[object, ...] = ()
         words = view.words
         with card("write", words("write")):
-            if "reviews" not in view.feed.known:
+            if "reviews" not in view.reader.known:
                 tag("p", words("write_denied"), "empty")
                 return
             self._text = ui.textarea(words("write_text")).props(
                 f"outlined autogrow maxlength={LONGEST}"
             )
             with ui.element("div").classes("controls"):
-                self._item = ui.select(
+                self._item = Select(
                     {}, label=words("write_item"), with_input=True, clearable=True
                 ).props("outlined dense options-dense").classes("grow")  # fmt: skip
                 self._named = user()
@@ -44,25 +43,33 @@ class ReviewPanel:
 
     def refresh(self, now: float) -> None:
         """Offer the items known by now, and show how far the review has come."""
-        if "reviews" not in self._view.feed.known:
+        if "reviews" not in self._view.reader.known:
             return
-        titles = sorted(self._view.board.titles.items(), key=lambda item: item[1])
-        options = dict(titles[:ITEMS])
-        if options != self._item.options:
-            self._item.set_options(options, value=self._item.value)
+        options = self._view.summary(now).choices.items
+        # A list that is the same takes a moment to compare, and one that is not, to send.
+        if options is not self._item.options:
+            self._offer(options)
         if not self._named and self._user():
             # Once: a visitor may want to empty it.
             self._named = self._as.value = self._user()
         journey = self._journey
         if journey is None:
             return
-        state = (
+        shown = (
             journey.review_id, journey.stored, journey.analysed, journey.listed,
             journey.trended, journey.alerted, journey.reason,
         )  # fmt: skip
-        if state != self._shown:
-            self._shown = state
+        if shown != self._shown:
+            self._shown = shown
             self._draw(journey)
+
+    def _offer(self, options: dict[str, str]) -> None:
+        """The list's choices; one that is chosen stays, even when it is offered no more."""
+        chosen = self._item.value
+        if chosen is not None and chosen not in options:
+            options = options | {chosen: self._view.item(chosen)}
+        if options != self._item.options:
+            self._item.set_options(options, value=chosen)
 
     async def _write(self) -> None:
         from aiokafka.errors import KafkaError
@@ -75,8 +82,8 @@ class ReviewPanel:
         user = (self._as.value or "").strip() or VISITOR
         self._send.disable()
         try:
-            desk = self._view.desk
-            self._journey = await desk.review(self._view.board, user, text, self._item.value)
+            publisher = self._view.publisher
+            self._journey = await publisher.review(self._view.state, user, text, self._item.value)
         except KafkaError as error:
             ui.notify(words("write_failed", error=type(error).__name__), type="negative")
             return
@@ -96,10 +103,11 @@ class ReviewPanel:
             self._step("analysed", words("step_analysed"), journey.analysed, journey)
             if (analysis := journey.analysis) is not None:
                 with ui.element("li").classes("detail"):
-                    sign = SIGNS.get(analysis.sentiment, UNKNOWN)
-                    mood = f"{sign} {words.value(analysis.sentiment)}"
+                    opinion = (
+                        f"{units.sign(analysis.sentiment)} {words.sentiment(analysis.sentiment)}"
+                    )
                     intensity = units.signed(analysis.intensity)
-                    tag("span", f"{mood} {intensity}", f"chip {analysis.sentiment}")
+                    tag("span", f"{opinion} {intensity}", f"chip {analysis.sentiment}")
                     for topic in analysis.topics:
                         tag("span", view.topic(topic.id), "chip")
                     tag("blockquote", analysis.text)

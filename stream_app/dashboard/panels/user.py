@@ -1,16 +1,17 @@
 """One user: what they wrote about, what is recommended and why, what the last review changed."""
 
+import time
+
 from nicegui import ui
 
 from stream_app import schemas
 from stream_app.dashboard import charts
 from stream_app.dashboard import texts as units
-from stream_app.dashboard.panels.figures import SIGNS, UNKNOWN
-from stream_app.dashboard.users import Listed, Person, changes
+from stream_app.dashboard.select import Select
+from stream_app.dashboard.users import RankedItem, User, changes
 from stream_app.dashboard.view import View, attribute, card, tag
 from stream_app.schemas import Recommendation, Recommendations
 
-OFFERED = 500
 ITEMS = 8
 REVIEWS = 3
 TOPICS = 6
@@ -22,12 +23,13 @@ class UserPanel:
     def __init__(self, view: View, user_id: str) -> None:
         self._view = view
         self._shown: tuple[object, ...] = ()
+        self._offered: list[str] = []
         words = view.words
         with card("user", words("user")):
             options = [user_id] if user_id else []
-            self._user = ui.select(
+            self._user = Select(
                 options, value=user_id or None, label=words("user_pick"), with_input=True,
-                on_change=lambda: self.refresh(0.0),
+                on_change=lambda: self.refresh(time.time()),
             ).props("outlined dense options-dense").classes("pick")  # fmt: skip
             self._body = ui.element("div")
 
@@ -43,59 +45,59 @@ class UserPanel:
 
     def refresh(self, now: float) -> None:
         """Draw again if the user's list or reviews changed."""
-        people = self._view.board.people
-        if not self.user_id and (found := _telling(self._view)):
+        offered = self._view.summary(now).choices.users
+        if offered is not self._offered:
+            self._offered = offered
+            self._offer(self.user_id)
+        if not self.user_id and (found := _default_user(self._view)):
             self.choose(found)
-        self._offer(self.user_id)
-        person = people.get(self.user_id)
-        reviews = () if person is None else tuple(person.reviews)
-        lists = () if person is None else (person.newest, person.after)
-        state = (self.user_id, lists, reviews)
-        if state == self._shown:
+        user = self._view.state.users.get(self.user_id)
+        reviews = () if user is None else tuple(user.reviews)
+        lists = () if user is None else (user.newest, user.after)
+        shown = (self.user_id, lists, reviews)
+        if shown == self._shown:
             return
-        self._shown = state
+        self._shown = shown
         self._body.clear()
         with self._body:
-            if person is None:
+            if user is None:
                 tag("p", self._view.words("user_empty"), "empty")
             else:
-                self._draw(person)
+                self._draw(user)
 
     def _offer(self, user_id: str) -> None:
-        ids = self._view.board.people.ids()[:OFFERED]
-        options = sorted({*ids, user_id} - {""})
+        options = sorted({*self._offered, user_id} - {""})
         if options != self._user.options:
             self._user.set_options(options, value=self._user.value)
 
-    def _draw(self, person: Person) -> None:
+    def _draw(self, user: User) -> None:
         words = self._view.words
         with ui.element("div").classes("split"):
             with ui.element("div"):
-                if person.newest is not None:
+                if user.newest is not None:
                     tag("h3", words("recommended"))
-                    self._list(person, schemas.decode(person.newest, Recommendations))
+                    self._list(user, schemas.decode(user.newest, Recommendations))
             with ui.element("div"):
-                if person.tastes:
+                if user.tastes:
                     tag("h3", words("interest"))
-                    by_weight = sorted(person.tastes.items(), key=lambda t: (-sum(t[1]), t[0]))
+                    by_weight = sorted(user.tastes.items(), key=lambda t: (-sum(t[1]), t[0]))
                     tastes = {self._view.topic(t): sums for t, sums in by_weight[:TOPICS]}
                     chart = ui.echart(charts.interest(tastes, words), renderer="svg")
                     chart.classes("chart").style(f"height: {48 + 28 * len(tastes)}px")
-                if person.reviews:
+                if user.reviews:
                     tag("h3", words("last_reviews"))
-                    for text in list(person.reviews)[: -REVIEWS - 1 : -1]:
+                    for text in list(user.reviews)[: -REVIEWS - 1 : -1]:
                         with ui.element("blockquote"):
-                            sign = SIGNS.get(text.sentiment, UNKNOWN)
-                            mood = f"{sign} {units.signed(text.intensity)}"
-                            tag("span", mood, f"strong {text.sentiment}")
+                            opinion = f"{units.sign(text.sentiment)} {units.signed(text.intensity)}"
+                            tag("span", opinion, f"strong {text.sentiment}")
                             about = f" {self._view.item(text.item_id)}: " if text.item_id else " "
                             tag("span", about, "note")
                             tag("span", text.text)
 
-    def _list(self, person: Person, record: Recommendations) -> None:
+    def _list(self, user: User, record: Recommendations) -> None:
         words = self._view.words
-        changed = changes(person)
-        moved: dict[str, Listed] = {}
+        changed = changes(user)
+        moved: dict[str, RankedItem] = {}
         if changed is None:
             tag("p", words("changed_nothing"), "note")
         else:
@@ -103,8 +105,8 @@ class UserPanel:
             moved = {entry.item_id: entry for entry in listed}
             cause = after.based_on
             about = f"“{self._view.item(cause.item_id)}”" if cause.item_id else words("no_item")
-            told = words("changed", item=about, intensity=units.signed(cause.intensity or 0.0))
-            attribute(tag("p", told, "note"), "data-figure", "changed")
+            text = words("changed", item=about, intensity=units.signed(cause.intensity or 0.0))
+            attribute(tag("p", text, "note"), "data-figure", "changed")
             if gone:
                 left = ", ".join(entry.title for entry in gone)
                 tag("p", words("gone", items=left), "note")
@@ -119,15 +121,15 @@ class UserPanel:
             )
             tag("p", words("withheld", rules="; ".join(kept)), "note")
 
-    def _item(self, item: Recommendation, moved: Listed | None, share: float) -> None:
+    def _item(self, item: Recommendation, moved: RankedItem | None, share: float) -> None:
         words = self._view.words
         with ui.element("li") as entry:
             attribute(entry, "data-item", item.item_id)
             with ui.element("div").classes("rank-head"):
                 tag("span", item.title, "strong")
                 if moved is not None:
-                    text, mood = _moved(moved, self._view)
-                    tag("span", text, f"chip {mood}")
+                    text, colour = _moved(moved, self._view)
+                    tag("span", text, f"chip {colour}")
                 tag("span", f"{item.score:.2f}", "note number")
             with ui.element("div").classes("meter") as meter:
                 attribute(meter, "aria-hidden", "true")
@@ -137,7 +139,7 @@ class UserPanel:
                 tag("p", " · ".join(why), "note")
 
 
-def _moved(entry: Listed, view: View) -> tuple[str, str]:
+def _moved(entry: RankedItem, view: View) -> tuple[str, str]:
     if entry.moved is None:
         return f"＋ {view.words('new')}", "positive"
     if entry.moved > 0:
@@ -147,9 +149,9 @@ def _moved(entry: Listed, view: View) -> tuple[str, str]:
     return f"＝ {view.words('same')}", "neutral"
 
 
-def _telling(view: View) -> str:
+def _default_user(view: View) -> str:
     """A user whose list a review has changed, else any."""
-    people = view.board.people
-    ids = people.ids()
-    found = (i for i in ids if (p := people.get(i)) is not None and p.before and p.after)
+    users = view.state.users
+    ids = users.ids()
+    found = (i for i in ids if (u := users.get(i)) is not None and u.before and u.after)
     return next(found, ids[0] if ids else "")
