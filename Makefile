@@ -69,18 +69,23 @@ UPGRADE :=
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock' $(UPGRADE)
 
+# Extras with a lock of their own: what is installed beyond development.
+EXTRAS := dashboard embedded gpu otel train
+ALL := $(EXTRAS) dev docs fuzz
+LOCKS := build dashboard development embedded gpu otel sbom serving train
+
 lock: install
 	$(COMPILE) pyproject.toml --output-file requirements/serving.txt
-	$(COMPILE) pyproject.toml --extra embedded --constraints requirements/serving.txt \
-		--output-file requirements/embedded.txt
-	$(COMPILE) pyproject.toml --extra gpu --constraints requirements/serving.txt \
-		--output-file requirements/gpu.txt
+	for extra in $(EXTRAS); do \
+		$(COMPILE) pyproject.toml --extra $$extra --constraints requirements/serving.txt \
+			--output-file requirements/$$extra.txt || exit 1; \
+	done
+	$(COMPILE) pyproject.toml $(addprefix --extra ,$(ALL)) --constraints requirements/serving.txt \
+		--output-file requirements/development.txt
+	$(COMPILE) --group sbom --output-file requirements/sbom.txt
 	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))\
 	['build-system']['requires'], sep='\n')" | $(COMPILE) - --output-file requirements/build.txt
 
-# Known vulnerabilities of the locked versions, asked of PyPI. Fails where it cannot be told.
+# Known vulnerabilities of the locked versions, asked of OSV where it is reached.
 audit: install
-	for name in build serving embedded gpu; do \
-		$(BIN)/pip-audit --strict --disable-pip --require-hashes \
-			--requirement requirements/$$name.txt || exit 1; \
-	done
+	.ci/audit $(BIN)/pip-audit $(LOCKS)

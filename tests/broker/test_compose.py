@@ -20,6 +20,9 @@ from tests import needs
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
 
+OURS = ("topics", "worker", "dashboard")
+"""Services of the project's own image."""
+
 # Where the broker is, not how it behaves.
 PLACE = {
     "node.id",
@@ -35,7 +38,7 @@ PLACE = {
 @pytest.fixture(scope="module")
 def services() -> dict[str, dict[str, Any]]:
     loaded = yaml.safe_load(FILE.read_text())
-    assert set(loaded) == {"services", "volumes", "secrets"}
+    assert set(loaded) == {"services", "volumes", "secrets", "x-restricted"}
     services: dict[str, dict[str, Any]] = loaded["services"]
     return services
 
@@ -56,7 +59,7 @@ def test_kafka_has_the_settings_the_tests_run_with(services: dict[str, dict[str,
 
 def test_ports_are_published_on_loopback_only(services: dict[str, dict[str, Any]]) -> None:
     published = [port for service in services.values() for port in service.get("ports", [])]
-    assert published == [f"127.0.0.1:{port}:{port}" for port in (9092, 9090, 3000)]
+    assert published == [f"127.0.0.1:{port}:{port}" for port in (9092, 8080, 9090, 3000)]
 
 
 def test_listeners_agree(services: dict[str, dict[str, Any]]) -> None:
@@ -75,7 +78,7 @@ def test_listeners_agree(services: dict[str, dict[str, Any]]) -> None:
 def test_services_start_in_order(services: dict[str, dict[str, Any]]) -> None:
     assert services["topics"]["depends_on"] == {"kafka": {"condition": "service_healthy"}}
     done = {"topics": {"condition": "service_completed_successfully"}}
-    assert services["worker"]["depends_on"] == done
+    assert services["worker"]["depends_on"] == services["dashboard"]["depends_on"] == done
 
 
 def test_the_workers_pages_need_a_token_outside(services: dict[str, dict[str, Any]]) -> None:
@@ -112,13 +115,13 @@ def test_workers_scale(services: dict[str, dict[str, Any]]) -> None:
 
 def test_settings_exist(services: dict[str, dict[str, Any]]) -> None:
     known = {PREFIX + field.name.upper() for field in msgspec.structs.fields(Settings)}
-    for name in ("topics", "worker"):
+    for name in OURS:
         assert set(services[name]["environment"]) <= known
 
 
 def test_commands_exist(services: dict[str, dict[str, Any]]) -> None:
     main = importlib.import_module("stream_app.commands.main").main
-    for name in ("topics", "worker"):
+    for name in OURS:
         command: click.Command = main
         for verb in services[name]["command"]:
             assert isinstance(command, click.Group), f"{name}: {verb}"
@@ -130,10 +133,21 @@ def test_commands_exist(services: dict[str, dict[str, Any]]) -> None:
 
 def test_the_image_is_built_for_an_ordinary_user() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
-    assert lines[0] == "FROM python:3.12-slim"
-    installed = max(number for number, line in enumerate(lines) if "pip install" in line)
-    assert lines.index("USER app") > installed
+    stages = [number for number, line in enumerate(lines) if line.startswith("FROM ")]
+    assert [lines[number] for number in stages] == ["FROM ${BASE} AS build", "FROM ${BASE}"]
+    assert any(line.startswith("ARG BASE=docker.io/library/python:3.12-slim") for line in lines)
+    assert lines.index("USER 10001:10001") > stages[-1]
+    assert not any("pip install" in line for line in lines[stages[-1] :])
     assert 'ENTRYPOINT ["stream-app"]' in lines
+
+
+def test_our_containers_may_do_no_more_than_run(services: dict[str, dict[str, Any]]) -> None:
+    for name in OURS:
+        service = services[name]
+        assert service["read_only"] is True and service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["tmpfs"] == ["/tmp:size=64m"]
+        assert not {"privileged", "cap_add", "user", "network_mode"} & set(service)
 
 
 def test_compose_accepts_the_file() -> None:

@@ -4,6 +4,7 @@ Kubernetes' own schemas come with kubernetes-validate, KEDA's with its models in
 """
 
 import importlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,14 +41,24 @@ def objects() -> list[Object]:
     ]
 
 
-def one(kind: str) -> Object:
-    (found,) = (each for each in objects() if each["kind"] == kind)
+def one(kind: str, name: str = "") -> Object:
+    (found,) = (
+        each
+        for each in objects()
+        if each["kind"] == kind and name in ("", each["metadata"]["name"])
+    )
     return found
 
 
+def templates() -> Iterator[Object]:
+    for kind in ("Job", "StatefulSet", "Deployment"):
+        template: Object = one(kind)["spec"]["template"]
+        yield template
+
+
 def pods() -> Iterator[Object]:
-    for kind in ("Job", "StatefulSet"):
-        yield one(kind)["spec"]["template"]["spec"]
+    for template in templates():
+        yield template["spec"]
 
 
 def containers() -> Iterator[Object]:
@@ -58,6 +69,11 @@ def containers() -> Iterator[Object]:
 def worker() -> Object:
     container: Object
     (container,) = one("StatefulSet")["spec"]["template"]["spec"]["containers"]
+    return container
+
+
+def dashboard() -> Object:
+    (container,) = one("Deployment")["spec"]["template"]["spec"]["containers"]
     return container
 
 
@@ -79,7 +95,8 @@ def loaded() -> Settings:
 def test_kubernetes_accepts_every_object(version: str) -> None:
     own = [found for found in objects() if found["kind"] not in KEDA]
     assert {found["kind"] for found in own} == {
-        "ConfigMap", "Job", "PodDisruptionBudget", "Service", "StatefulSet",
+        "ConfigMap", "Deployment", "Job", "NetworkPolicy", "PodDisruptionBudget", "Service",
+        "StatefulSet",
     }  # fmt: skip
     for found in own:
         kubernetes_validate.validate(found, version, strict=True)
@@ -164,12 +181,18 @@ def test_ports_agree() -> None:
     port = loaded().http_port
     (published,) = worker()["ports"]
     assert published["containerPort"] == port
-    (served,) = one("Service")["spec"]["ports"]
+    (served,) = one("Service", "stream-app")["spec"]["ports"]
     assert (served["port"], served["targetPort"]) == (port, published["name"])
     for probe in ("startupProbe", "livenessProbe"):
         assert worker()[probe]["httpGet"] == {"path": "/health/live", "port": published["name"]}
     assert "/health/ready" in worker()["readinessProbe"]["exec"]["command"][-1]
     compile(worker()["readinessProbe"]["exec"]["command"][-1], "readiness", "exec")
+    (page,) = dashboard()["ports"]
+    assert page["containerPort"] == loaded().dashboard_port
+    (served,) = one("Service", "stream-app-dashboard")["spec"]["ports"]
+    assert (served["port"], served["targetPort"]) == (page["containerPort"], page["name"])
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert dashboard()[probe]["tcpSocket"] == {"port": page["name"]}
 
 
 def test_tables_have_a_volume_of_each_worker() -> None:
@@ -189,8 +212,82 @@ def test_selectors_find_the_workers_alone() -> None:
     labels = one("StatefulSet")["spec"]["template"]["metadata"]["labels"]
     assert one("StatefulSet")["spec"]["selector"]["matchLabels"] == labels
     assert one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == labels
-    assert one("Service")["spec"]["selector"] == labels
+    assert one("Service", "stream-app")["spec"]["selector"] == labels
     assert one("Job")["spec"]["template"]["metadata"]["labels"] != labels
+    page = one("Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert page != labels and one("Deployment")["spec"]["selector"]["matchLabels"] == page
+    assert one("Service", "stream-app-dashboard")["spec"]["selector"] == page
+
+
+def test_no_container_may_do_more_than_run() -> None:
+    """What Kubernetes calls the restricted standard, and a root that can't be written."""
+    for pod in pods():
+        assert pod["automountServiceAccountToken"] is False
+        context = pod["securityContext"]
+        assert context["runAsNonRoot"] is True and context["runAsUser"] == context["runAsGroup"]
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            written = {mount["mountPath"] for mount in container["volumeMounts"]}
+            assert "/tmp" in written
+        for volume in pod["volumes"]:
+            assert "emptyDir" not in volume or "sizeLimit" in volume["emptyDir"]
+
+
+def test_every_pod_is_under_the_policy_and_reaches_names_and_the_broker_alone() -> None:
+    spec = one("NetworkPolicy", "stream-app")["spec"]
+    (selector,) = spec["podSelector"]["matchExpressions"]
+    labels = {each["metadata"]["labels"]["app.kubernetes.io/name"] for each in templates()}
+    assert selector["operator"] == "In" and set(selector["values"]) == labels
+    assert spec["policyTypes"] == ["Ingress", "Egress"] and "ingress" not in spec
+    dns, kafka = spec["egress"]
+    assert [rule["port"] for rule in dns["ports"]] == [53, 53]
+    host, port = loaded().broker.split(":")
+    assert kafka["ports"] == [{"protocol": "TCP", "port": int(port)}]
+    (to,) = kafka["to"]
+    namespace = to["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+    assert host.split(".")[1] == namespace
+
+
+def test_each_page_is_reached_from_one_namespace_and_by_its_port_alone() -> None:
+    for name, container in (
+        ("stream-app-metrics", worker()),
+        ("stream-app-dashboard", dashboard()),
+    ):
+        spec = one("NetworkPolicy", name)["spec"]
+        (rule,) = spec["ingress"]
+        assert [found["port"] for found in rule["ports"]] == [container["ports"][0]["name"]]
+        assert len(rule["from"]) == 1 and set(rule["from"][0]) == {"namespaceSelector"}
+        of = "Deployment" if container["name"] == "dashboard" else "StatefulSet"
+        labels = one(of)["spec"]["template"]["metadata"]["labels"]
+        assert spec["podSelector"]["matchLabels"] == labels
+
+
+def test_memory_is_what_was_measured_and_some() -> None:
+    """The request holds the largest worker of bench/results/scale.json and half as much again."""
+    parts = json.loads((ROOT / "bench/results/scale.json").read_text())["parts"]
+    largest = max(
+        value
+        for name in ("recovery", "items")
+        for row in parts[name]
+        for field, value in row.items()
+        if field.startswith("rss_mib")
+    )
+    resources = worker()["resources"]
+    assert mebibytes(resources["requests"]["memory"]) >= 1.5 * largest
+    assert mebibytes(resources["limits"]["memory"]) >= 3 * largest
+    for container in containers():
+        assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+        assert set(container["resources"]["limits"]) == {"memory"}
+
+
+def mebibytes(quantity: str) -> int:
+    return int(quantity[:-2]) * {"Mi": 1, "Gi": 1024}[quantity[-2:]]
 
 
 def test_workers_scale_by_the_lag_of_their_group_up_to_the_partitions() -> None:
