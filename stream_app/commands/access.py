@@ -82,13 +82,23 @@ def command(settings: Settings, acl: Acl, principal: str) -> str:
 @click.command(name="acls")
 @click.argument("component", type=click.Choice(COMPONENTS))
 @click.option("--principal", required=True, help="Whom to allow, as Kafka names it: User:worker.")
+@click.option("--strimzi", metavar="CLUSTER", help="A KafkaUser of this Kafka resource instead.")
 @click.pass_obj
-def acls_command(settings: Settings, component: Component, principal: str) -> None:
+def acls_command(
+    settings: Settings, component: Component, principal: str, strimzi: str | None
+) -> None:
     """Print the commands that give a component the least rights it needs.
 
     \b
     stream-app acls worker --principal User:worker
     stream-app acls alerts --principal User:pager
+    stream-app acls worker --principal User:worker --strimzi reviews | kubectl -n kafka apply -f -
     """
+    if strimzi is not None:
+        from stream_app.commands.strimzi import printed, user
+
+        rights = acls(settings, component)
+        click.echo(printed([user(settings, rights, principal, strimzi)]))
+        return
     for acl in acls(settings, component):
         click.echo(command(settings, acl, principal))

@@ -1,4 +1,4 @@
-"""`stream-app topics`: create and list them."""
+"""`stream-app topics`: create, list and print them."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from stream_app.settings import Settings
 
 @click.group()
 def topics() -> None:
-    """Create and list the topics."""
+    """Create, list and print the topics."""
 
 
 @topics.command("create")
@@ -22,6 +22,21 @@ def topics_create(settings: Settings) -> None:
 
     created = asyncio.run(administration.create(settings))
     click.echo(f"created {', '.join(created)}" if created else "all topics are there")
+
+
+@topics.command("strimzi")
+@click.option("--cluster", required=True, metavar="NAME", help="Of the Kafka resource.")
+@click.pass_obj
+@friendly
+def topics_strimzi(settings: Settings, cluster: str) -> None:
+    """Print every topic as a KafkaTopic of Strimzi; the broker is not asked.
+
+    \b
+    stream-app topics strimzi --cluster reviews | kubectl -n kafka apply -f -
+    """
+    from stream_app.commands import strimzi
+
+    click.echo(strimzi.printed(strimzi.topics(settings, cluster)))
 
 
 @topics.command("list")

@@ -3,12 +3,12 @@
 import copy
 import json
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
-import tomllib
 import yaml
 
 from tests import needs
@@ -84,7 +84,7 @@ def test_kubernetes_accepts_what_it_makes_with_everything_changed(version: str) 
     assert container["image"] == "registry.example/stream-app@sha256:" + "0" * 64
     assert {entry["valueFrom"]["secretKeyRef"]["name"] for entry in container["env"]} == {"other"}
     assert container["ports"] == [{"name": "http", "containerPort": 9200}]
-    dns, kafka, more = named["NetworkPolicy", "stream-app"]["spec"]["egress"]
+    _, kafka, more = named["NetworkPolicy", "stream-app"]["spec"]["egress"]
     assert kafka["ports"] == [{"protocol": "TCP", "port": 9094}] and [more] == egress
 
 
