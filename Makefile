@@ -8,21 +8,27 @@ TWO := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 DAILY := -m "not broker and not browser and not training and not package and not slow" \
 	--ignore tests/training
 
-.PHONY: install install-all demo check check-pythons test faults mutations bench lint lock audit
+# Everybody has the same versions, each file checked against its hash. (pip takes no hashes beside an
+# editable package, so it installs uv alone.)
+VERSIONS := requirements/development.txt
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(VERSIONS) --editable
+
+.PHONY: install install-all demo check check-pythons test faults mutations bench lint lock audit image
 
 install: .venv/installed
 
 # Gigabytes more: PyTorch and what else trains, for the types and the tests of training.
 install-all: .venv/installed-all
 
-.venv/installed: pyproject.toml
+.venv/installed: pyproject.toml $(VERSIONS)
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable '.[embedded,dashboard,dev]'
+	sed -e '/--hash=/d' -e 's/ \\$$//' $(VERSIONS) > .venv/versions.txt
+	$(BIN)/pip install --quiet --constraint .venv/versions.txt uv
+	$(INSTALL) '.[embedded,dashboard,dev]'
 	touch $@
 
 .venv/installed-all: .venv/installed
-	$(BIN)/pip install --quiet --editable '.[embedded,dashboard,dev,train]'
+	$(INSTALL) '.[embedded,dashboard,dev,train]'
 	touch $@
 
 demo: install
@@ -89,3 +95,10 @@ lock: install
 # Known vulnerabilities of the locked versions, asked of OSV where it is reached.
 audit: install
 	.ci/audit $(BIN)/pip-audit $(LOCKS)
+
+# The image, by whichever tool is there, its bill of materials and where it comes from: build/image.
+# A release names its base by digest: make image BASE=docker.io/library/python@sha256:…
+TOOL := $(firstword $(foreach tool,buildah podman docker,$(if $(shell command -v $(tool)),$(tool))))
+BASE := $(shell sed -n 's/^ARG BASE=//p' Dockerfile)
+image:
+	deploy/image/build $(TOOL) $(BASE)
