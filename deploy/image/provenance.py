@@ -1,8 +1,8 @@
 """Where an image comes from, as an in-toto statement with SLSA's predicate, version 1.
 
-The subject is the image's id, which is the digest of its configuration; the manifest's digest exists
-only once the image is pushed. What went in: the commit, the base, the Dockerfile and every lock, the
-files by their hashes.
+The subject is the image's id, which is the digest of its configuration; the manifest's digest
+exists only once the image is pushed. What went in: the commit, the base, the Dockerfile and every
+lock, the files by their hashes.
 """
 
 import argparse

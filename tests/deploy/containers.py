@@ -20,16 +20,26 @@ from tests import needs
 ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("STREAM_APP_CACHE") or Path.home() / ".cache" / "stream-app") / "images"
 RELEASE = "bookworm"
-BASE, IMAGE = "localhost/python", "localhost/stream-app"
+BASE = "localhost/python"
+BUILT = ROOT / "build" / "image"
+"""Where `make image` lays what it says of the image."""
 CERTIFICATES = "/etc/ssl/certs"
 """The machine's, so that packages can be had from behind a proxy with an authority of its own."""
 DATA_DIR = "/var/lib/stream-app"
 
 
 def run(*command: str) -> str:
-    """What a program prints; its errors stand in the exception's notes."""
+    """What a program prints; its errors stand in the exception's notes. Images are kept in a
+    storage of the tests' own: those of whoever runs them stay as they are."""
+    storage = CACHE / "storage.conf"
+    storage.parent.mkdir(parents=True, exist_ok=True)
+    storage.write_text(
+        f'[storage]\ndriver = "overlay"\n'
+        f'graphroot = "{CACHE / "storage"}"\nrunroot = "{CACHE / "run"}"\n'
+    )
+    environment = os.environ | {"CONTAINERS_STORAGE_CONF": str(storage)}
     try:
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     except subprocess.CalledProcessError as error:
         error.add_note(error.stderr[-3000:])
         raise
@@ -37,16 +47,13 @@ def run(*command: str) -> str:
 
 
 def buildah(*arguments: str) -> str:
-    """With a storage of its own: the images of whoever runs the tests stay as they are."""
-    store = ("--root", str(CACHE / "storage"), "--runroot", str(CACHE / "run"))
-    return run(needs.tool("buildah"), *store, *arguments).strip()
+    return run(needs.tool("buildah"), *arguments).strip()
 
 
 def make_base() -> None:
     """What python:slim gives, from Debian: `python`, pip and venv, and nothing that forbids pip."""
     if BASE in buildah("images", "--format", "{{.Name}}").splitlines():
         return
-    CACHE.mkdir(parents=True, exist_ok=True)
     archive = CACHE / "debian.tar"
     packages = "python3,python3-venv,python3-pip,ca-certificates,passwd"
     run(
@@ -62,18 +69,23 @@ def make_base() -> None:
 
 
 def build() -> None:
-    """Every step of the Dockerfile. Steps whose files did not change come from the cache."""
+    """As `make image` does. Steps whose files did not change come from the cache."""
     make_base()
-    buildah(
-        "build", "--layers", "--isolation", "chroot", "--network", "host",
+    run(
+        str(ROOT / "deploy/image/build"), needs.tool("buildah"), BASE,
+        "--layers", "--isolation", "chroot", "--network", "host",
         "--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro",
-        "--build-arg", f"BASE={BASE}", "--tag", IMAGE, str(ROOT),
     )  # fmt: skip
+
+
+def image() -> str:
+    """The id of what was built."""
+    return (BUILT / "id").read_text().strip()
 
 
 def config() -> dict[str, Any]:
     """What the image says of itself, in the words of the OCI."""
-    found: dict[str, Any] = json.loads(buildah("inspect", "--type", "image", IMAGE))
+    found: dict[str, Any] = json.loads(buildah("inspect", "--type", "image", image()))
     configured: dict[str, Any] = found["OCIv1"]["config"]
     return configured
 
@@ -81,7 +93,7 @@ def config() -> dict[str, Any]:
 @contextmanager
 def mounted() -> Iterator[Path]:
     """The image's files."""
-    container = buildah("from", IMAGE)
+    container = buildah("from", image())
     try:
         yield Path(buildah("mount", container))
     finally:

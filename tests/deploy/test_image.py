@@ -68,8 +68,22 @@ def test_what_is_not_needed_is_not_there(files: Path) -> None:
     site = next(files.glob("opt/stream-app/lib/python3*/site-packages"))
     assert not (site / "pip").exists() and not (site / "hatchling").exists()
     assert not [
-        found for found in (files / "opt").rglob("*") if found.stat().st_mode & 0o6000
+        found for found in (files / "opt").rglob("*") if found.lstat().st_mode & 0o6000
     ]  # fmt: skip
+
+
+def test_the_build_says_what_it_made_and_of_what(files: Path) -> None:
+    stated = json.loads((containers.BUILT / "provenance.json").read_text())
+    (subject,) = stated["subject"]
+    assert "sha256:" + subject["digest"]["sha256"] == containers.image()
+    bill = (containers.BUILT / "sbom.cdx.json").read_bytes()
+    assert bill == (files / "opt/stream-app/sbom.cdx.json").read_bytes()
+    labels = containers.config()["Labels"]
+    assert labels["org.opencontainers.image.base.name"] == containers.BASE
+    revision = labels["org.opencontainers.image.revision"]
+    assert revision in json.dumps(stated) and subject["name"].endswith(
+        labels["org.opencontainers.image.version"]
+    )
 
 
 def test_the_bill_of_materials_holds_what_is_installed(files: Path) -> None:
