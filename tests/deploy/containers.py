@@ -1,6 +1,6 @@
 """The image built from the Dockerfile, and containers of it, by tools that need no daemon.
 
-buildah builds and crun runs, both as packages of Debian. No registry of images is reached, so the
+buildah builds and runc runs, both as packages of Debian. No registry of images is reached, so the
 base is a Debian of the machine's own release that mmdebstrap makes: what the Dockerfile does on top
 is done as it stands there.
 """
@@ -101,10 +101,15 @@ def mounted() -> Iterator[Path]:
 
 
 def specification(
-    files: Path, volume: Path, arguments: Sequence[str], environment: Mapping[str, str]
+    files: Path,
+    volume: Path,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    memory: int,
 ) -> dict[str, Any]:
     """A container as restricted as deploy/kubernetes has it: the image's user, no capability, a
-    root that can't be written, a small tmpfs and the volume. It shares the host's network."""
+    root that can't be written, a small tmpfs, the volume, and a limit of MiB of memory. It shares
+    the host's network."""
     image = config()
     user, group = (int(part) for part in image["User"].split(":"))
     given = [*image["Env"], "HOME=/home/app", *(f"{k}={v}" for k, v in environment.items())]
@@ -129,13 +134,16 @@ def specification(
              "options": [*options, "mode=1777", "size=64m"]},
             {"destination": DATA_DIR, "type": "bind", "source": str(volume), "options": ["rbind"]},
         ],
-        "linux": {"namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")]},
+        "linux": {
+            "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")],
+            "resources": {"memory": {"limit": memory << 20}},
+        },
     }  # fmt: skip
 
 
 @contextmanager
 def container(
-    files: Path, folder: Path, *arguments: str, **environment: str
+    files: Path, folder: Path, memory: int, *arguments: str, **environment: str
 ) -> Iterator[subprocess.Popen[str]]:
     """One that runs; ended as Kubernetes ends it, by SIGTERM."""
     name, bundle = f"stream-app-{uuid4().hex[:12]}", folder / "bundle"
@@ -143,20 +151,20 @@ def container(
     volume.mkdir(parents=True)
     os.chown(volume, 10001, 10001)
     bundle.mkdir()
-    asked = specification(files, volume, arguments, environment)
+    asked = specification(files, volume, arguments, environment, memory)
     (bundle / "config.json").write_text(json.dumps(asked))
-    crun = (needs.tool("crun"), "--cgroup-manager=disabled")
+    runc = needs.tool("runc")
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [*crun, "run", "--bundle", str(bundle), name], stdout=log, stderr=log, text=True
+            [runc, "run", "--bundle", str(bundle), name], stdout=log, stderr=log, text=True
         )
         try:
             yield process
         finally:
             if process.poll() is None:
-                process.terminate()  # crun passes it on
+                process.terminate()  # runc passes it on
             try:
                 process.wait(40)
             finally:
-                subprocess.run([*crun, "delete", "--force", name], capture_output=True, check=False)
+                subprocess.run([runc, "delete", "--force", name], capture_output=True, check=False)
                 shutil.rmtree(bundle)

@@ -14,7 +14,9 @@ from stream_app.broker import Broker
 from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.broker.process import free_ports
 from stream_app.settings import PREFIX
+from tests import needs
 from tests.deploy import containers
+from tests.deploy.test_kubernetes import mebibytes, one
 
 pytestmark = [pytest.mark.package, pytest.mark.slow, pytest.mark.timeout(1800)]
 TOKEN = "8d1c0f6f0a1f4c0db6f0c6a2a8f7f3f0e5"
@@ -45,6 +47,12 @@ def wait_for(url: str, process: subprocess.Popen[str], folder: Path, seconds: fl
         assert process.poll() is None, (folder / "log").read_text()
         assert time.monotonic() < until, (folder / "log").read_text()
         time.sleep(0.2)
+
+
+def limit(kind: str) -> int:
+    """MiB that the manifest gives."""
+    (container,) = one(kind)["spec"]["template"]["spec"]["containers"]
+    return mebibytes(container["resources"]["limits"]["memory"])
 
 
 def settings(broker: Broker, port: int, **more: str) -> dict[str, str]:
@@ -104,15 +112,18 @@ def test_the_bill_of_materials_holds_what_is_installed(files: Path) -> None:
 
 def test_a_worker_and_a_dashboard_run(files: Path, any_broker: Broker, tmp_path: Path) -> None:
     """Topics, then both beside each other: their pages answer, and SIGTERM ends them well."""
+    made = ("topics", "create")
     embedded = isinstance(any_broker, EmbeddedBroker)
     port, page = free_ports(2)
     given = settings(any_broker, port, IDEMPOTENT=str(not embedded).lower())
-    with containers.container(files, tmp_path / "topics", "topics", "create", **given) as topics:
+    with containers.container(files, tmp_path / "topics", limit("Job"), *made, **given) as topics:
         assert topics.wait(120) == 0, (tmp_path / "topics/log").read_text()
-    with containers.container(files, tmp_path / "worker", **given) as worker:
+    with containers.container(files, tmp_path / "worker", limit("StatefulSet"), **given) as worker:
         wait_for(f"http://127.0.0.1:{port}/health/ready", worker, tmp_path / "worker")
         shown = given | {"STREAM_APP_DASHBOARD_PORT": str(page)}
-        with containers.container(files, tmp_path / "page", "dashboard", **shown) as dashboard:
+        with containers.container(
+            files, tmp_path / "page", limit("Deployment"), "dashboard", **shown
+        ) as dashboard:
             wait_for(f"http://127.0.0.1:{page}/", dashboard, tmp_path / "page")
         assert dashboard.returncode == 0, (tmp_path / "page/log").read_text()
     assert worker.returncode == 0, (tmp_path / "worker/log").read_text()
@@ -136,8 +147,8 @@ def test_the_root_cannot_be_written(files: Path, tmp_path: Path) -> None:
     )
     bundle = tmp_path / "bundle"
     bundle.mkdir()
-    asked = containers.specification(files, volume, ["worker"], {})
+    asked = containers.specification(files, volume, ["worker"], {}, 256)
     asked["process"]["args"] = ["python", "-c", probe]
     (bundle / "config.json").write_text(json.dumps(asked))
-    done = containers.run("crun", "--cgroup-manager=disabled", "run", "-b", str(bundle), "probe")
+    done = containers.run(needs.tool("runc"), "run", "--bundle", str(bundle), "stream-app-probe")
     assert done == "Read-only file system\n"
