@@ -130,6 +130,8 @@ def specification(
         "mounts": [
             {"destination": "/proc", "type": "proc", "source": "proc"},
             {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": options[:1]},
+            {"destination": "/dev/shm", "type": "tmpfs", "source": "shm",
+             "options": [*options, "noexec", "mode=1777", "size=64m"]},
             {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs",
              "options": [*options, "mode=1777", "size=64m"]},
             {"destination": DATA_DIR, "type": "bind", "source": str(volume), "options": ["rbind"]},
