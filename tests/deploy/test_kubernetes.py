@@ -73,6 +73,7 @@ def worker() -> Object:
 
 
 def dashboard() -> Object:
+    container: Object
     (container,) = one("Deployment")["spec"]["template"]["spec"]["containers"]
     return container
 
