@@ -8,7 +8,7 @@ TWO := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 DAILY := -m "not broker and not browser and not training and not package and not slow" \
 	--ignore tests/training
 
-.PHONY: install install-all demo check check-pythons test faults mutations bench lint lock audit
+.PHONY: install install-all demo check daily check-pythons test faults mutations bench lint lock audit
 
 install: .venv/installed
 
@@ -28,8 +28,11 @@ install-all: .venv/installed-all
 demo: install
 	$(BIN)/stream-app demo
 
-# Before every commit; two minutes on two cores.
-check: lint
+# Before every commit; two minutes on two cores, where the types are read beside the tests.
+check: install-all
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint daily
+
+daily: install
 	$(TWO) $(DAILY)
 
 # All of it. Whatever starts a broker or a browser has the machine to itself.
