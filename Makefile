@@ -30,7 +30,7 @@ demo: install
 
 # Before every commit; two minutes on two cores, where the types are read beside the tests.
 check: install-all
-	$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint daily
+	$(MAKE) --no-print-directory --jobs 2 lint daily
 
 daily: install
 	$(TWO) $(DAILY)
