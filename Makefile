@@ -13,7 +13,7 @@ DAILY := -m "not broker and not browser and not training and not package and not
 VERSIONS := requirements/development.txt
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(VERSIONS) --editable
 
-.PHONY: install install-all demo check check-pythons test faults mutations bench lint lock audit image
+.PHONY: install install-all demo check daily check-pythons test faults mutations bench lint lock audit image
 
 install: .venv/installed
 
@@ -34,8 +34,11 @@ install-all: .venv/installed-all
 demo: install
 	$(BIN)/stream-app demo
 
-# Before every commit; two minutes on two cores.
-check: lint
+# Before every commit; two minutes on two cores, where the types are read beside the tests.
+check: install-all
+	$(MAKE) --no-print-directory --jobs 2 lint daily
+
+daily: install
 	$(TWO) $(DAILY)
 
 # All of it. Whatever starts a broker or a browser has the machine to itself.
