@@ -26,10 +26,10 @@ from stream_app.inference.tokens import TextEncoder
 from stream_app.training.model import data, evaluation, labelled
 from stream_app.training.model.corpus import training_rows
 from stream_app.training.model.data import LABELS, Row
-from stream_app.training.networks.checkpoint import own_part, read_checkpoint
+from stream_app.training.networks.checkpoint import read_checkpoint, without_shared
 from stream_app.training.networks.distillation import Distillation, distil, spaced
 from stream_app.training.networks.fitting import Losses, fit, planned
-from stream_app.training.networks.network import SentimentModel, half, pad, predict
+from stream_app.training.networks.network import SentimentModel, mixed_precision, pad, predict
 from stream_app.training.networks.training import Recipe, label_loss
 
 RESULTS = Path(__file__).parent / "results" / "distillation.json"
@@ -48,7 +48,7 @@ def drop(teacher: Path, layers: int, rows: list[Row], recipe: Recipe) -> Sentime
     labels = label_loss(rows, recipe.smoothing, recipe.balance)
 
     def losses(_: int, batch: list[int]) -> Losses:
-        with half(torch.device("cpu")):
+        with mixed_precision(torch.device("cpu")):
             logits, _means = student(*pad([encodings[i] for i in batch], body["pad_id"]))
         loss = labels(batch, logits)
         return loss, {"loss": loss}
@@ -66,7 +66,7 @@ def judge(
     for name, (encodings, labels) in sets.items():
         logits, means = predict(model, encodings, pad_id)
         accuracy[name] = round(float((predict_present(logits, labels) == labels).mean()), 4)
-        embeddings[name] = normalize(own_part(torch.from_numpy(means), shared), dim=-1)
+        embeddings[name] = normalize(without_shared(torch.from_numpy(means), shared), dim=-1)
     return {"accuracy": accuracy}, embeddings
 
 

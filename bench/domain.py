@@ -40,7 +40,7 @@ from stream_app.training.model.evaluation import machine, today
 from stream_app.training.model.recipe import read as read_recipe
 from stream_app.training.networks.checkpoint import read_checkpoint
 from stream_app.training.networks.fitting import Saving
-from stream_app.training.networks.network import SentimentModel, device, predict, settle
+from stream_app.training.networks.network import SentimentModel, device, predict, to_device
 from stream_app.training.networks.training import Recipe, train
 
 RESULTS = Path(__file__).parent / "results" / "domain.json"
@@ -160,7 +160,7 @@ def main() -> None:
         labels = np.array([row.label for row in held_out])
         for stage, model in (("before", start), ("tuned", tuned)):
             pad_id = model.config.pad_token_id or 0
-            logits, _means = predict(settle(model, device()), encodings, pad_id)
+            logits, _means = predict(to_device(model, device()), encodings, pad_id)
             figures[name][stage] = accuracy(predict_present(logits, labels), held_out)
         print(name, figures[name], flush=True)
     body = {

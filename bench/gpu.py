@@ -31,7 +31,7 @@ from stream_app import settings as settings_module
 from stream_app.broker import BrokerError
 from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.inference.bundle import Bundle, default_bundle, load
-from stream_app.inference.providers import ORDER, First, absent, unfit
+from stream_app.inference.providers import ORDER, First, why_incompatible, why_unavailable
 from stream_app.training.model.evaluation import machine, today
 
 RESULTS = Path(__file__).parent / "results" / "gpu.json"
@@ -47,12 +47,12 @@ CONTESTANTS = (
 def choose(contestant: Contestant, bundles: Sequence[Bundle]) -> Bundle | str:
     """The bundle that runs there, or why none does."""
     provider = ORDER[contestant.provider]
-    if (reason := absent(provider)) is not None:
+    if (reason := why_unavailable(provider)) is not None:
         return reason
     reason = f"no {contestant.precision} bundle is given"
     for bundle in bundles:
         if bundle.config.precision == contestant.precision:
-            reason = unfit(provider, bundle)
+            reason = why_incompatible(provider, bundle)
             if reason is None:
                 return bundle
     return reason

@@ -25,7 +25,7 @@ ITEMS = click.option(
     help="Titles, categories and descriptions, for what is like what by its text.",
 )  # fmt: skip
 BUNDLE = click.option(
-    "--bundle", type=FOLDER, help="Model that reads texts; by default the one shipped."
+    "--bundle", type=FOLDER, help="Model that analyses texts; by default the one shipped."
 )
 HALF_LIVES = click.option(
     "--half-life-days", "half_lives", type=click.FloatRange(0.001), multiple=True,
@@ -124,10 +124,10 @@ def evaluate(
     stream-app recommend evaluate --interactions reviews.json.gz --protocol leave-last-out --json
     """
     from stream_app.training.recommender.baselines import baselines
-    from stream_app.training.recommender.evaluate import Frozen, Judged
+    from stream_app.training.recommender.evaluate import Evaluated, Frozen
     from stream_app.training.recommender.evaluate import evaluate as run
 
-    judged: list[Judged] = [
+    evaluated: list[Evaluated] = [
         Frozen(b, daily=daily) for b in baselines() if not models or b.name in models
     ]
     names = [*(baseline.name for baseline in baselines()), "hybrid"]
@@ -139,8 +139,8 @@ def evaluate(
             from stream_app.training.recommender.streamed import Streamed
 
             plan = _plan(settings.profile, half_lives, epochs, without)
-            judged.append(Streamed(entries, plan))
-        result = run(log, protocol, judged)
+            evaluated.append(Streamed(entries, plan))
+        result = run(log, protocol, evaluated)
     if as_json:
         click.echo(json.dumps(result))
         return
@@ -195,19 +195,19 @@ def _plan(
 def _from_files(
     interactions: Path, items_file: Path | None, bundle: Path | None, without: Sequence[str] = ()
 ) -> "tuple[Log, list[ItemVector], str]":
-    """Log, entries in the order of its items, and the version of the model that read them."""
+    """Log, entries in the order of its items, and the version of the model that analysed them."""
     from stream_app.inference.batching import Inference
     from stream_app.inference.bundle import default_bundle, load
     from stream_app.inference.runtime import Model
     from stream_app.training.recommender import items
+    from stream_app.training.recommender.annotation import annotated
     from stream_app.training.recommender.log import read
-    from stream_app.training.recommender.reading import understood
 
     log = read(interactions)
     inference = Inference(Model(load(bundle or default_bundle())))
     try:
         if "text" not in without:
-            log = understood(log, inference)
+            log = annotated(log, inference)
         if "behaviour" in without:
             log = log.only_text()
         found = items.read(items_file) if items_file and "text" not in without else {}

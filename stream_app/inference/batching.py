@@ -10,7 +10,7 @@ from threading import Lock
 import numpy as np
 
 from stream_app.inference.measures import Floats
-from stream_app.inference.providers import CPU, MOST_ROWS
+from stream_app.inference.providers import CPU, MAX_ROWS
 from stream_app.inference.runtime import Model, Outputs
 from stream_app.inference.tokens import Encoding
 
@@ -53,7 +53,7 @@ def limits(provider: str) -> dict[str, int]:
     GPU are a guess: none has been measured."""
     if provider == CPU:
         return {}
-    return {"max_rows": MOST_ROWS, "token_budget": 64 * MOST_ROWS, "call": 8 * MOST_ROWS}
+    return {"max_rows": MAX_ROWS, "token_budget": 64 * MAX_ROWS, "call": 8 * MAX_ROWS}
 
 
 @dataclass(frozen=True, slots=True)

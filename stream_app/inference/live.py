@@ -49,7 +49,7 @@ class Live:
         old = self.current.inference.model
         if (reason := mismatch(bundle.config, old.bundle.config)) is not None:
             raise BundleError(f"{path}: {reason}")
-        inference = Inference(old.in_place(bundle))
+        inference = Inference(old.with_bundle(bundle))
         # Reading the topics' descriptions is the warm-up. The old threads end when the last batch
         # that holds the old model has ended.
         self.current = self._serving(inference)

@@ -17,14 +17,14 @@ CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "Tensorrt
 First = Literal["tensorrt", "cuda", "cpu"]
 ORDER: dict[First, str] = {"tensorrt": TENSORRT, "cuda": CUDA, "cpu": CPU}
 """By the name that settings use; where one cannot be had the next is taken."""
-MOST_ROWS = 256
+MAX_ROWS = 256
 """Of a sub-batch on a GPU."""
 
 log = logging.getLogger(__name__)
 
 
 @cache
-def cards() -> int:
+def cuda_devices() -> int:
     """How many CUDA devices the driver shows.
 
     `get_available_providers` names what the package was built with, on a machine without a card
@@ -49,16 +49,16 @@ def load_libraries() -> None:
         importlib.import_module("tensorrt")
 
 
-def absent(provider: str) -> str | None:
+def why_unavailable(provider: str) -> str | None:
     """Why this machine has no such provider; None where only a session can tell."""
     if provider not in ort.get_available_providers():
         return f"{provider} is not in onnxruntime.get_available_providers()"
-    if provider != CPU and not cards():
+    if provider != CPU and not cuda_devices():
         return "no CUDA device"
     return None
 
 
-def unfit(provider: str, bundle: Bundle) -> str | None:
+def why_incompatible(provider: str, bundle: Bundle) -> str | None:
     """Why a provider cannot run a bundle's graph; None if it can."""
     if provider != CPU and bundle.config.precision == "int8":
         return "there are no CUDA kernels for int8 products"
@@ -82,8 +82,8 @@ def options_for(provider: str, bundle: Bundle, engines: Path | None) -> dict[str
         "trt_fp16_enable": bundle.config.precision == "float16",
         # One engine for all shapes; one outside its range would be built anew.
         "trt_profile_min_shapes": shapes(1, 1),
-        "trt_profile_opt_shapes": shapes(MOST_ROWS // 2, min(64, limit)),
-        "trt_profile_max_shapes": shapes(MOST_ROWS, limit),
+        "trt_profile_opt_shapes": shapes(MAX_ROWS // 2, min(64, limit)),
+        "trt_profile_max_shapes": shapes(MAX_ROWS, limit),
     }
     if engines is not None:
         # A cached engine does not notice that the weights have changed: a folder for each version.
@@ -107,7 +107,7 @@ def open_session(
     """
     names = list(ORDER)
     chain = [ORDER[name] for name in names[names.index(first) :]]
-    chain = [p for p in chain if absent(p) is None and unfit(p, bundle) is None]
+    chain = [p for p in chain if why_unavailable(p) is None and why_incompatible(p, bundle) is None]
     if chain[0] != CPU:
         load_libraries()
     for place, provider in enumerate(chain):

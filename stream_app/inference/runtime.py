@@ -30,7 +30,7 @@ class Outputs:
     cached: int = 0
     """How many were known already."""
     tokens: int = 0
-    """How many tokens were read, padding left out."""
+    """How many tokens were inferred, padding left out."""
     padding: int = 0
 
 
@@ -78,7 +78,7 @@ class Model:
     ) -> None:
         """`threads`: calls worth making at once; by default the cores, or one on a GPU.
 
-        `first`: the provider to try first; the next of `providers.ORDER` is taken where it
+        `first`: the provider to try first; the next of `providers.ORDER` is tried where it
         cannot be had, and `provider` says which it was. `engines`: where TensorRT keeps its own.
 
         `call_threads`: threads of one call. One thread each for as many calls as cores is the
@@ -97,7 +97,7 @@ class Model:
         self._negative = self.labels.index("negative")
         self._positive = self.labels.index("positive")
 
-    def in_place(self, bundle: Bundle) -> "Model":
+    def with_bundle(self, bundle: Bundle) -> "Model":
         """Another bundle, opened as this one was."""
         return Model(bundle, *self._place)
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from stream_app.inference.providers import CPU, CUDA, absent
+from stream_app.inference.providers import CPU, CUDA, why_unavailable
 from tests import needs
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.skipif(absent(CUDA) is None, reason=f"{needs.CARD}there is a card")
+@pytest.mark.skipif(why_unavailable(CUDA) is None, reason=f"{needs.CARD}there is a card")
 @pytest.mark.slow
 def test_without_a_card_the_cpu_is_measured_and_the_rest_skipped() -> None:
     command = [sys.executable, "-m", "bench.gpu", "--quick", "--no-pipeline", "--json"]

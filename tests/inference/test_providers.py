@@ -10,14 +10,22 @@ import pytest
 
 from stream_app.inference import providers
 from stream_app.inference.bundle import Bundle, default_bundle, load, write_checksums
-from stream_app.inference.providers import CPU, CUDA, ORDER, TENSORRT, absent, options_for, unfit
+from stream_app.inference.providers import (
+    CPU,
+    CUDA,
+    ORDER,
+    TENSORRT,
+    options_for,
+    why_incompatible,
+    why_unavailable,
+)
 from stream_app.inference.runtime import Model
 from tests import needs
 from tests.training.model.checkpoints import run
 
 TEXTS = ["很好", "The parcel came late, as always.", "还行吧，就是快递慢了点。", "fine"]
-CARD = absent(CUDA) is None
-needs_card = pytest.mark.skipif(not CARD, reason=f"{needs.CARD}{absent(CUDA)}")
+CARD = why_unavailable(CUDA) is None
+needs_card = pytest.mark.skipif(not CARD, reason=f"{needs.CARD}{why_unavailable(CUDA)}")
 
 
 def with_config(folder: Path, old: str, new: str) -> Bundle:
@@ -71,11 +79,14 @@ def test_int8_runs_on_the_cpu_whatever_is_asked(caplog: pytest.LogCaptureFixture
 
 def test_only_graphs_of_standard_operators_go_to_tensorrt(tmp_path: Path) -> None:
     own = with_config(tmp_path, '"precision": "int8"', '"precision": "float16"')
-    assert unfit(CUDA, own) is None
-    assert "--standard" in str(unfit(TENSORRT, own))
+    assert why_incompatible(CUDA, own) is None
+    assert "--standard" in str(why_incompatible(TENSORRT, own))
     (tmp_path / "other").mkdir()
     new = '"standard": true,\n "precision": "float16"'
-    assert unfit(TENSORRT, with_config(tmp_path / "other", '"precision": "int8"', new)) is None
+    assert (
+        why_incompatible(TENSORRT, with_config(tmp_path / "other", '"precision": "int8"', new))
+        is None
+    )
 
 
 def test_tensorrt_has_one_engine_for_every_batch_and_a_folder_for_each_version(
@@ -84,7 +95,7 @@ def test_tensorrt_has_one_engine_for_every_batch_and_a_folder_for_each_version(
     bundle = load(default_bundle())
     given = options_for(TENSORRT, bundle, tmp_path)
     limit = bundle.config.max_tokens
-    assert f"input_ids:{providers.MOST_ROWS}x{limit}" in given["trt_profile_max_shapes"]
+    assert f"input_ids:{providers.MAX_ROWS}x{limit}" in given["trt_profile_max_shapes"]
     assert given["trt_fp16_enable"] is False
     assert Path(given["trt_engine_cache_path"]) == tmp_path / bundle.version
     assert Path(given["trt_engine_cache_path"]).is_dir()
@@ -115,7 +126,7 @@ def test_a_provider_that_fails_gives_way_to_the_next(
     nor CUDA's are there, or the card does the work."""
     if {CUDA, TENSORRT} - set(ort.get_available_providers()):
         needs.unavailable("this package has no CUDA provider")
-    monkeypatch.setattr(providers, "cards", lambda: 1)
+    monkeypatch.setattr(providers, "cuda_devices", lambda: 1)
     monkeypatch.setattr(providers, "load_libraries", lambda: None)
     model = Model(load(floats["standard"]), first="tensorrt")
     if model.provider != TENSORRT:

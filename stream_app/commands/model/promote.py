@@ -85,6 +85,6 @@ def promote(
     if check:
         return
     if refusals:
-        gate.note_force(candidate.model.bundle, refusals, evaluation.today())
+        gate.record_force(candidate.model.bundle, refusals, evaluation.today())
     asyncio.run(announce(settings, candidate.model.bundle))
     click.echo(f"{candidate.version} is announced to all workers", err=as_json)

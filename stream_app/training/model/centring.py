@@ -1,4 +1,4 @@
-"""What all embeddings share, and what only tells their language, taken out.
+"""What all embeddings share, and what only depends on their language, removed.
 
 Mean-pooled vectors of unrelated texts have cosines around 0.8, and two Chinese texts are nearer
 than a text and its own translation. Removing the mean, the direction from one language's mean to
@@ -6,7 +6,7 @@ the other's, and the strongest direction left (Mu and Viswanath, ICLR 2018) puts
 near 0 and translations beside each other.
 
 Fine-tuning for sentiment adds a direction from complaint to praise, nearly the same in both
-languages. Sentiment is told apart from the embedding, so that direction is taken out as well: a
+languages. Sentiment has outputs of its own, so that direction is removed as well: a
 topic's praise and its complaints stay together.
 """
 
@@ -54,7 +54,7 @@ def polarity(
     """Orthonormal directions [0 to 2, hidden] from complaint to praise, one for each language.
 
     `labels` [n] are 0 (negative), 1, 2 (positive) of mean vectors [n, hidden]; what the vectors
-    share, `centre` and `directions`, is taken out first, so both sets are orthogonal.
+    share, `centre` and `directions`, is removed first, so both sets are orthogonal.
     """
     own = means.astype(np.float64) - centre
     own -= own @ directions.T @ directions

@@ -53,13 +53,13 @@ def pseudo_rows(checkpoint: Path, texts: Sequence[Row], least: float) -> list[Ro
     from stream_app.inference.measures import softmax
     from stream_app.inference.tokens import TextEncoder
     from stream_app.training.networks.checkpoint import read_checkpoint
-    from stream_app.training.networks.network import device, predict, settle
+    from stream_app.training.networks.network import device, predict, to_device
 
     body = json.loads((checkpoint / "training.json").read_text(encoding="utf-8"))
     model, _ = read_checkpoint(checkpoint)
     encoder = TextEncoder(checkpoint / "tokenizer.json", body["max_tokens"])
     encodings = encoder.encode([row.text for row in texts])
-    logits, _ = predict(settle(model, device()), encodings, body["pad_id"])
+    logits, _ = predict(to_device(model, device()), encodings, body["pad_id"])
     answers = softmax(logits, body["temperature"]).tolist()
     return [
         Row(row.text, (p[0], p[1], p[2]), f"pseudo-{row.source}", 0.5)

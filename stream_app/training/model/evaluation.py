@@ -22,7 +22,7 @@ def evaluate(
     """Accuracy, macro-F1, each class, calibration, confusion and speed on labelled texts.
 
     The prediction is the most probable of the classes that occur among the labels, so that a
-    set without neutral texts is judged as the two-class task it is; `neutral_share` tells how
+    set without neutral texts is judged as the two-class task it is; `neutral_share` is how
     often neutral would have won there. Calibration is that of these classes' probabilities,
     scaled to sum to 1. With `errors`, the misread texts are listed too.
     """
@@ -54,8 +54,8 @@ def evaluate(
         "classes": {
             LABELS[c]: {
                 "rows": int(confusion[c].sum()),
-                "precision": _share(confusion[c, c], confusion[:, c].sum()),
-                "recall": _share(confusion[c, c], confusion[c].sum()),
+                "precision": _ratio(confusion[c, c], confusion[:, c].sum()),
+                "recall": _ratio(confusion[c, c], confusion[c].sum()),
                 "f1": round(scores[c], 4),
             }
             for c in present
@@ -93,8 +93,8 @@ def table(name: str, result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _share(part: int, whole: int) -> float:
-    return round(float(part / whole), 4) if whole else 0.0
+def _ratio(part: int, total: int) -> float:
+    return round(float(part / total), 4) if total else 0.0
 
 
 def machine() -> dict[str, str | int]:

@@ -109,7 +109,7 @@ def _refusals(figures: dict[str, float], limits: Limits) -> list[str]:
     return refusals
 
 
-def note_force(bundle: Bundle, refusals: Sequence[str], date: str) -> None:
+def record_force(bundle: Bundle, refusals: Sequence[str], date: str) -> None:
     """Write into the bundle's metrics and card that it was promoted in spite of the gate."""
     metrics = json.loads((bundle.path / "metrics.json").read_text(encoding="utf-8"))
     metrics.setdefault("forced", []).append({"date": date, "refusals": list(refusals)})

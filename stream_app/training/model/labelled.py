@@ -17,8 +17,8 @@ def read(file: Path, text_column: str | None = None, label_column: str = "label"
     """(text, label name) of each row with a text; raises ValueError naming the place.
 
     Without `text_column` the text is in the first of `text`, `review`, `sentence` that there is.
-    Labels are names, 0 (negative) and 1 (positive), or 1 to 5 stars (3: neutral): the whole file
-    tells which.
+    Labels are names, 0 (negative) and 1 (positive), or 1 to 5 stars (3: neutral): all labels of
+    the file together decide which.
     """
     found: list[tuple[str, str]] = []
     for number, row in enumerate(_rows(file), 1):

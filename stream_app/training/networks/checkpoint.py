@@ -59,7 +59,7 @@ def read_checkpoint(
     return model, shared
 
 
-def own_part(means: Tensor, shared: Mapping[str, Tensor]) -> Tensor:
+def without_shared(means: Tensor, shared: Mapping[str, Tensor]) -> Tensor:
     """Embedding before it is scaled to length 1: the mean less what all texts share."""
     centred = means.float() - shared["centre"]
     return centred - centred @ shared["directions"].T @ shared["directions"]

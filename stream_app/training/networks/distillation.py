@@ -20,9 +20,19 @@ from torch.nn import functional as F
 from stream_app.inference.tokens import TextEncoder
 from stream_app.training.model.augmentation import augmented
 from stream_app.training.model.data import Row
-from stream_app.training.networks.checkpoint import own_part, read_checkpoint, write_checkpoint
+from stream_app.training.networks.checkpoint import (
+    read_checkpoint,
+    without_shared,
+    write_checkpoint,
+)
 from stream_app.training.networks.fitting import Losses, Saving, Schedule, fit, planned
-from stream_app.training.networks.network import SentimentModel, device, half, pad, settle
+from stream_app.training.networks.network import (
+    SentimentModel,
+    device,
+    mixed_precision,
+    pad,
+    to_device,
+)
 from stream_app.training.networks.training import label_loss, measure
 
 
@@ -74,11 +84,11 @@ def distil(
     teacher, kept = read_checkpoint(teacher_folder)
     shared = {name: value.to(where) for name, value in kept.items()}
     teacher.encoder.bfloat16()
-    settle(teacher, where).eval()
+    to_device(teacher, where).eval()
     # Without dropout: the teacher's answer is a target to hit, not a label to doubt.
     student, _ = read_checkpoint(teacher_folder, chosen)
     student.encoder.get_input_embeddings().requires_grad_(False)
-    settle(student, where)
+    to_device(student, where)
     rows = [*rows, *augmented(rows, recipe.augment, recipe.seed)]
     text_encoder = TextEncoder(teacher_folder / "tokenizer.json", recipe.max_tokens)
     encodings = text_encoder.encode([row.text for row in rows])
@@ -87,10 +97,10 @@ def distil(
 
     def answer(model: SentimentModel, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, masked mean, and the states of the real tokens after each layer compared."""
-        told = model.encoder(input_ids=ids, attention_mask=mask, output_hidden_states=True)
-        logits, means = model.read(told.last_hidden_state, mask)
+        outputs = model.encoder(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+        logits, means = model.heads(outputs.last_hidden_state, mask)
         picked = chosen if model is teacher else range(recipe.layers)
-        states = torch.stack([told.hidden_states[i + 1][mask.bool()].float() for i in picked])
+        states = torch.stack([outputs.hidden_states[i + 1][mask.bool()].float() for i in picked])
         return logits.float(), means, states
 
     def losses(_: int, batch: list[int]) -> Losses:
@@ -98,7 +108,7 @@ def distil(
         ids, mask = (tensor.to(where) for tensor in padded)
         with torch.no_grad():
             goal_logits, goal_means, goal_states = answer(teacher, ids, mask)
-        with half(where):
+        with mixed_precision(where):
             logits, means, states = answer(student, ids, mask)
         soft, goal = (x / recipe.softening for x in (logits, goal_logits))
         size = states.shape[-1:]
@@ -108,7 +118,7 @@ def distil(
             ),
             "hidden": F.mse_loss(F.layer_norm(states, size), F.layer_norm(goal_states, size)),
             "embedding": 1 - F.cosine_similarity(
-                own_part(means, shared), own_part(goal_means, shared)
+                without_shared(means, shared), without_shared(goal_means, shared)
             ).mean(),
             "label": labels(batch, logits),
         }  # fmt: skip

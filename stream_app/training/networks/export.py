@@ -122,7 +122,7 @@ def against_torch(checkpoint: Path, bundle: Bundle, texts: Sequence[str]) -> dic
     """
     import torch
 
-    from stream_app.training.networks.checkpoint import own_part, read_checkpoint
+    from stream_app.training.networks.checkpoint import read_checkpoint, without_shared
     from stream_app.training.networks.network import pad
 
     network, shared = read_checkpoint(checkpoint)
@@ -132,7 +132,7 @@ def against_torch(checkpoint: Path, bundle: Bundle, texts: Sequence[str]) -> dic
     ids, mask = pad(served.encode(texts), bundle.config.pad_id)
     with torch.inference_mode():
         logits, means = network(ids, mask)
-        own = torch.nn.functional.normalize(own_part(means, shared), dim=-1)
+        own = torch.nn.functional.normalize(without_shared(means, shared), dim=-1)
     session = served.run(ids.numpy(), mask.numpy())
     differences = {
         name: float(np.abs(ours - theirs.numpy()).max())

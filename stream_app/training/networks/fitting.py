@@ -37,9 +37,9 @@ class Schedule:
     accumulate: int = 1
     """Batches to one optimiser step: more rows a step than memory holds."""
     check_every: int = 0
-    """Steps between two judgements on the held-out rows, for early stopping; 0: none."""
+    """Steps between two validations on the held-out rows, for early stopping; 0: none."""
     patience: int = 3
-    """Judgements in a row without a better one that end the run; the best weights are kept."""
+    """Validations in a row without a lower loss that end the run; the best weights are kept."""
     threads: int = 0
     seed: int = 7
 
@@ -79,9 +79,9 @@ def batches(
 
 def planned(lengths: Sequence[int], recipe: Schedule, rng: random.Random) -> list[list[int]]:
     """The batches of all epochs, the last one cut where `epochs` is a fraction."""
-    whole = math.ceil(recipe.epochs)
-    plan = [batch for _ in range(whole) for batch in batches(lengths, recipe, rng)]
-    return plan[: max(1, round(len(plan) * recipe.epochs / whole))]
+    full_epochs = math.ceil(recipe.epochs)
+    plan = [batch for _ in range(full_epochs) for batch in batches(lengths, recipe, rng)]
+    return plan[: max(1, round(len(plan) * recipe.epochs / full_epochs))]
 
 
 def fit(
@@ -90,15 +90,15 @@ def fit(
     losses: Callable[[int, list[int]], Losses],
     recipe: Schedule,
     saving: Saving | None = None,
-    judge: Callable[[], float] | None = None,
+    validation_loss: Callable[[], float] | None = None,
 ) -> float:
     """AdamW over the batches of `plan`, `accumulate` to a step: warm-up, then linear decay.
 
-    `judge` returns the loss on held-out rows, for early stopping. Returns the seconds it took,
+    `validation_loss` is that of the held-out rows, for early stopping. Returns the seconds it took,
     those before a resumption included.
     """
-    if recipe.check_every and judge is None:
-        raise ValueError("check_every needs held-out rows to judge by")
+    if recipe.check_every and validation_loss is None:
+        raise ValueError("check_every needs held-out rows")
     encoder = [p for p in model.get_submodule("encoder").parameters() if p.requires_grad]
     heads = [p for n, p in model.named_parameters() if not n.startswith("encoder.")]
     optimizer = torch.optim.AdamW(
@@ -114,7 +114,9 @@ def fit(
         optimizer,
         lambda step: min((step + 1) / warm, max(0.02, (steps - step) / (steps - warm + 1))),
     )
-    stopping = Stopping(model, judge or (lambda: 0.0), recipe.check_every, recipe.patience)
+    stopping = Stopping(
+        model, validation_loss or (lambda: 0.0), recipe.check_every, recipe.patience
+    )
     done, spent = 0, 0.0
     if saving is not None:
         identity = run_identity(model, recipe, plan)
@@ -156,5 +158,5 @@ def fit(
     progress.close()
     if logs is not None:
         logs.close()
-    stopping.take_best()
+    stopping.restore_best()
     return time.monotonic() - started

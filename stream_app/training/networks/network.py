@@ -1,7 +1,7 @@
 """The network that is trained: a BERT encoder, a sentiment head and a mean-pooled embedding.
 
-Sentiment reads an attention pooling of the last layer (one learned query), the embedding is
-the masked mean of the same layer.
+The sentiment head works on an attention pooling of the last layer (one learned query); the
+embedding is the masked mean of the same layer.
 """
 
 from collections.abc import Sequence
@@ -38,10 +38,11 @@ class SentimentModel(nn.Module):
         `words` are ids [batch, tokens] or word embeddings [batch, tokens, hidden].
         """
         given = {"inputs_embeds": words} if words.is_floating_point() else {"input_ids": words}
-        return self.read(self.encoder(**given, attention_mask=mask).last_hidden_state, mask)
+        return self.heads(self.encoder(**given, attention_mask=mask).last_hidden_state, mask)
 
-    def read(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """The same from the encoder's last states [batch, tokens, hidden]."""
+    def heads(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and masked mean (see `forward`) of the encoder's last states [batch, tokens,
+        hidden]."""
         states = states.float()
         weights = self.query(states).squeeze(-1).masked_fill(mask == 0, -1e9).softmax(-1)
         attended = (weights.unsqueeze(-1) * states).sum(1)
@@ -54,12 +55,12 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def half(where: torch.device) -> torch.autocast:
+def mixed_precision(where: torch.device) -> torch.autocast:
     """Mixed precision: bfloat16 products, float32 sums and weights."""
     return torch.autocast(where.type, torch.bfloat16)
 
 
-def settle(model: SentimentModel, where: torch.device) -> SentimentModel:
+def to_device(model: SentimentModel, where: torch.device) -> SentimentModel:
     """The model moved to a device; on CPUs with the attention that is quickest there.
 
     PyTorch's fused attention takes 1.3 to 2.2 times as long on a CPU as the plain products.
@@ -99,7 +100,7 @@ def predict(
     for start in range(0, len(order), 32):
         rows = order[start : start + 32]
         ids, mask = pad([encodings[i] for i in rows], pad_id)
-        with half(where):
+        with mixed_precision(where):
             got = [t.float().cpu().numpy() for t in model(ids.to(where), mask.to(where))]
         if not logits.size:
             logits = np.zeros((len(order), 3), np.float32)

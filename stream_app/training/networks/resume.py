@@ -31,7 +31,7 @@ class RunState:
         self.parts: dict[str, Any] = {"model": model, **parts}
 
     def save(self, step: int, seconds: float) -> None:
-        """Write the state after `step` steps; a kill meanwhile leaves the last one whole."""
+        """Write the state after `step` steps; a kill meanwhile leaves the last one intact."""
         body: dict[str, Any] = {name: part.state_dict() for name, part in self.parts.items()}
         body |= {"identity": self.identity, "step": step, "seconds": seconds}
         body["random"] = torch.get_rng_state()

@@ -4,7 +4,7 @@ An item is r = E + P t, with its own vector E, learnt, and a learnt projection P
 embedding t; an item unknown in training has no E, and so is at once where its text puts it. An
 event's input is r of its item plus a vector of its kind and one for its value and one for the
 time since the event before; the output is a vector q, and the score of an item q r. Trained to
-tell the next item that a user likes from all others, at every step of every history (softmax
+predict the next item that a user likes among all, at every step of every history (softmax
 over the whole catalogue, as SASRec with cross-entropy: Klenitskiy and Vasilev, RecSys 2023).
 """
 
@@ -97,8 +97,8 @@ class SequenceModel(nn.Module):
 
     def inputs(self, items: Tensor, kinds: Tensor, values: Tensor, gaps: Tensor) -> Tensor:
         """Inputs [users, events, width] of r [users, events, width] and three [users, events]."""
-        told = self.kind(kinds) + values[..., None] * self.value + gaps[..., None] * self.gap
-        total: Tensor = items + told
+        event = self.kind(kinds) + values[..., None] * self.value + gaps[..., None] * self.gap
+        total: Tensor = items + event
         return total
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -253,8 +253,8 @@ def _compare(model: SequenceModel, graph: bytes, histories: Sequence[History]) -
         apart = gaps(history.times[:end])[None]
         given = table[torch.from_numpy(one[0])]
         with torch.inference_mode():
-            told = model.inputs(given, *(torch.from_numpy(x) for x in (one[1], one[2], apart)))
-            expected = model(told)[0, -1]
+            inputs = model.inputs(given, *(torch.from_numpy(x) for x in (one[1], one[2], apart)))
+            expected = model(inputs)[0, -1]
         feeds = {
             "items": given.numpy(), "kinds": one[1], "values": one[2], "gaps": apart,
             "lengths": np.array([end], np.int32),

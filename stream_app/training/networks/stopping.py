@@ -7,27 +7,27 @@ from torch import nn
 
 
 class Stopping:
-    """The best weights so far and how many judgements ago they were.
+    """The best weights so far and how many validations ago they were.
 
-    `judge` returns a loss; `every` and `patience` count optimiser steps and judgements. Its
+    `validation_loss` returns it; `every` and `patience` count optimiser steps and validations. Its
     state is saved and restored with the run's.
     """
 
     def __init__(
-        self, model: nn.Module, judge: Callable[[], float], every: int, patience: int
+        self, model: nn.Module, validation_loss: Callable[[], float], every: int, patience: int
     ) -> None:
         self._model = model
-        self._judge = judge
+        self._validation_loss = validation_loss
         self._every = every
         self._patience = patience
         self._best: dict[str, Any] = {"loss": float("inf"), "misses": 0, "weights": {}}
 
     def ended(self, step: int) -> bool:
-        """Judge if it is time; True when `patience` judgements in a row were no better."""
+        """Validate if it is time; True when `patience` validations in a row were no better."""
         if not self._every or step % self._every:
             return False
         was_training = self._model.training
-        loss = self._judge()
+        loss = self._validation_loss()
         self._model.train(was_training)
         if loss < self._best["loss"]:
             weights = {k: v.detach().clone() for k, v in self._model.state_dict().items()}
@@ -36,8 +36,8 @@ class Stopping:
             self._best["misses"] += 1
         return bool(self._best["misses"] >= self._patience)
 
-    def take_best(self) -> None:
-        """Load the best weights judged, if any were."""
+    def restore_best(self) -> None:
+        """Load the weights with the lowest loss, if there was a validation."""
         if self._best["weights"]:
             self._model.load_state_dict(self._best["weights"])
 

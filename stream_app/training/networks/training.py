@@ -28,11 +28,11 @@ from stream_app.training.networks.fitting import Losses, Saving, Schedule, fit, 
 from stream_app.training.networks.network import (
     SentimentModel,
     device,
-    half,
     masked_mean,
+    mixed_precision,
     pad,
     predict,
-    settle,
+    to_device,
 )
 
 
@@ -116,7 +116,7 @@ def train(
     rng = random.Random(recipe.seed)
     where = device()
     model, shared = starting_point(base, recipe)
-    settle(model, where)
+    to_device(model, where)
     frozen = deepcopy(model.encoder).bfloat16().train(False)
     if recipe.lora_rank:
         model = with_lora(model, recipe.lora_rank).to(where)
@@ -145,14 +145,14 @@ def train(
         words = model.words(ids)
         if recipe.adversarial:
             words = words.detach().requires_grad_()
-        with half(where):
+        with mixed_precision(where):
             logits, means = model(words, mask)
         loss = labels(batch, logits)
         shown = {"loss": loss}
         if recipe.adversarial:
             (slope,) = torch.autograd.grad(loss, words, retain_graph=True)
             length = slope.flatten(1).norm(dim=1).clamp(min=1e-12)[:, None, None]
-            with half(where):
+            with mixed_precision(where):
                 shifted, _ = model(words.detach() + recipe.adversarial * slope / length, mask)
             shown["adversarial"] = labels(batch, shifted)
             loss = loss + shown["adversarial"]
@@ -165,11 +165,11 @@ def train(
     held_encodings = text_encoder.encode([row.text for row in held_out])
     held_loss = label_loss(held_out, recipe.smoothing)
 
-    def judge() -> float:
+    def validation_loss() -> float:
         logits, _ = predict(model, held_encodings, pad_id)
         return float(held_loss(list(range(len(held_out))), torch.from_numpy(logits)))
 
-    seconds = fit(model, plan, losses, recipe, saving, judge)
+    seconds = fit(model, plan, losses, recipe, saving, validation_loss)
     if recipe.lora_rank:
         adapted: Any = model.encoder  # of peft, which has no types
         model.encoder = adapted.merge_and_unload()

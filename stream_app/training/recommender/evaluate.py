@@ -15,8 +15,9 @@ from stream_app.training.recommender.log import Log
 from stream_app.training.recommender.measures import Ranks, rank, summary
 
 
-class Judged(Protocol):
-    """A recommender under evaluation: fitted once, told of each interaction that becomes known."""
+class Evaluated(Protocol):
+    """A recommender under evaluation: fitted once, then given each interaction that becomes
+    known."""
 
     @property
     def name(self) -> str: ...
@@ -66,7 +67,7 @@ class Frozen:
             self._histories[int(log.user[row])].append(int(log.item[row]))
 
 
-def evaluate(log: Log, protocol: offline.Protocol, models: Sequence[Judged]) -> dict[str, Any]:
+def evaluate(log: Log, protocol: offline.Protocol, models: Sequence[Evaluated]) -> dict[str, Any]:
     """Figures of each model: `protocol`, `events` (the targets), `items`, `users`, `results`."""
     training, rest, target, grows = protocols.split(log, protocol)
     progress = tqdm(models, desc="fit", unit="model")

@@ -79,11 +79,11 @@ class Feed:
         self._hybrid.refresh()
 
     def _analysis(self, given: Interaction) -> Analysis:
-        """What the stream makes of a review; its opinion is the stars' where no text was read."""
+        """What the stream makes of a review; its intensity is the stars' where there is no text."""
         return Analysis(
             id=str(self._offset), user_id=given.user, text="", language="other",
             sentiment="neutral", probabilities={},
-            intensity=given.read,
+            intensity=given.sentiment,
             topics=[], model="", time=given.time, source=Position(TOPIC, 0, self._offset),
             vector=given.vector or self._nothing, item_id=given.item, stars=given.stars,
         )  # fmt: skip

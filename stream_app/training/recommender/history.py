@@ -15,8 +15,8 @@ from stream_app.settings import Settings
 from stream_app.training.recommender.log import Interaction, Log, LogError, log_of
 
 
-class Kept(NamedTuple):
-    """What is kept of the past."""
+class TopicLog(NamedTuple):
+    """What the topics hold."""
 
     log: Log
     items: dict[str, ItemVector]
@@ -25,29 +25,29 @@ class Kept(NamedTuple):
     """Messages left out, as the worker left them out."""
 
 
-async def read(settings: Settings, dimensions: int) -> Kept:
+async def read(settings: Settings, dimensions: int) -> TopicLog:
     """All that the topics hold now; `dimensions`: of the serving bundle's embeddings.
 
     What is valid, which of two events has been there before and which of one second came first is
     decided as for the users' records. Raises LogError where there is nothing, KafkaError.
     """
-    past = _Past(settings, dimensions)
+    found = _Collector(settings, dimensions)
     for topic, add in (
-        ("analyses", past.analysis),
-        ("behaviours", past.behaviour),
-        ("item-vectors", past.item),
+        ("analyses", found.analysis),
+        ("behaviours", found.behaviour),
+        ("item-vectors", found.item),
     ):
         async for message in _messages(settings, topic):
             try:
                 add(message)
             except Invalid:
-                past.refused += 1
-    if not past.events:
+                found.refused += 1
+    if not found.events:
         raise LogError("the topics analyses and behaviours hold nothing about items yet")
-    return Kept(log_of(past.events.values()), past.items, past.refused)
+    return TopicLog(log_of(found.events.values()), found.items, found.refused)
 
 
-class _Past:
+class _Collector:
     """Gathers the messages of the topics; each method raises Invalid for one that is not valid."""
 
     def __init__(self, settings: Settings, dimensions: int) -> None:

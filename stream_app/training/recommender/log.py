@@ -47,7 +47,7 @@ class Interaction:
     text: str = ""
     kind: str = "review"
     intensity: float | None = None
-    """Of the text, where a model has read it."""
+    """Of the text, -1 to 1, where a model has inferred it."""
     vector: str = ""
     """The text's embedding, likewise, in base64."""
     order: int = 0
@@ -62,8 +62,8 @@ class Interaction:
         return self.order & 0xFFFFFFFF, self.id
 
     @property
-    def read(self) -> float:
-        """The text's intensity; where no model read it, what the stars say."""
+    def sentiment(self) -> float:
+        """The text's intensity, -1 to 1; where no model has inferred it, what the stars say."""
         if self.intensity is not None:
             return self.intensity
         return 0.0 if self.stars is None else (self.stars - 3) / 2

@@ -78,8 +78,8 @@ def feed(items: Catalogue, trained: Recommender, weights: Mapping[str, float]) -
 
 def value(given: Interaction, weights: Mapping[str, float]) -> float:
     """The value of an interaction as an event of a record."""
-    said = opinion(given.read, given.stars) if given.kind == "review" else 1.0
-    return weights.get(given.kind, 0.0) * said
+    strength = opinion(given.sentiment, given.stars) if given.kind == "review" else 1.0
+    return weights.get(given.kind, 0.0) * strength
 
 
 def learn(log: Log, items: Catalogue, plan: Plan, name: str, model: str) -> Learnt:

@@ -69,7 +69,7 @@ def test_a_student_comes_nearer_to_its_teacher(teacher: Path, tmp_path: Path) ->
     from torch.nn.functional import cosine_similarity
 
     from stream_app.inference.tokens import TextEncoder
-    from stream_app.training.networks.checkpoint import own_part, read_checkpoint
+    from stream_app.training.networks.checkpoint import read_checkpoint, without_shared
     from stream_app.training.networks.distillation import spaced
     from stream_app.training.networks.network import predict
 
@@ -90,7 +90,7 @@ def test_a_student_comes_nearer_to_its_teacher(teacher: Path, tmp_path: Path) ->
     student, kept = read_checkpoint(tmp_path / "student")
     assert all(torch.equal(kept[name], shared[name]) for name in shared)
     goal, before, after = (
-        own_part(torch.from_numpy(predict(m, encodings, 1)[1]), shared)
+        without_shared(torch.from_numpy(predict(m, encodings, 1)[1]), shared)
         for m in (original, start, student)
     )
     assert cosine_similarity(after, goal).mean() > cosine_similarity(before, goal).mean()

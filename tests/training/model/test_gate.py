@@ -9,7 +9,7 @@ from stream_app.inference.batching import Inference
 from stream_app.inference.bundle import load
 from stream_app.inference.runtime import Model
 from stream_app.training.model.data import LABELS, example_rows
-from stream_app.training.model.gate import Limits, Verdict, _refusals, judge, note_force
+from stream_app.training.model.gate import Limits, Verdict, _refusals, judge, record_force
 
 ROWS = [(row.text, LABELS[row.label]) for row in example_rows()][::8]
 Variant = Callable[..., Path]
@@ -65,6 +65,6 @@ def test_each_limit_holds(changed: dict[str, float], word: str) -> None:
 
 def test_force_is_written_into_the_card(variant: Variant) -> None:
     folder = variant("forced-1")
-    note_force(load(folder), ["0.80 of the present speed"], "2026-01-02")
+    record_force(load(folder), ["0.80 of the present speed"], "2026-01-02")
     assert "in spite of:\n- 0.80 of the present speed" in (folder / "README.md").read_text()
     load(folder)

@@ -40,7 +40,7 @@ def settings_of(broker: EmbeddedBroker, prefix: str) -> Settings:
     return load(broker=broker.bootstrap, prefix=prefix, idempotent=False, fetch_wait_ms=100)
 
 
-async def kept(broker: EmbeddedBroker, prefix: str, sent: list[Record]) -> history.Kept:
+async def kept(broker: EmbeddedBroker, prefix: str, sent: list[Record]) -> history.TopicLog:
     """What training reads of new topics that hold these messages."""
     settings = settings_of(broker, prefix)
     await administration.create(settings)

@@ -54,14 +54,14 @@ def test_too_short_a_log_is_refused() -> None:
 
 
 class Watching(Frozen):
-    """Keeps what it was told, in order with what it was asked."""
+    """Keeps what it was given, in order with what it was asked."""
 
     def __init__(self) -> None:
         super().__init__(Popularity())
         self.seen: list[tuple[str, float]] = []
 
     def observe(self, log: Log, row: int) -> None:
-        self.seen.append(("told", float(log.time[row])))
+        self.seen.append(("given", float(log.time[row])))
         super().observe(log, row)
 
     def score(self, user: int, now: float) -> np.ndarray:
@@ -70,7 +70,7 @@ class Watching(Frozen):
 
 
 @pytest.mark.parametrize("name", ["time-split", "prequential"])
-def test_nothing_is_told_before_it_is_asked(name: Protocol) -> None:
+def test_nothing_is_given_before_it_is_asked(name: Protocol) -> None:
     model = Watching()
     result = evaluate(made(), name, [model])
     newest = 0.0
@@ -79,10 +79,10 @@ def test_nothing_is_told_before_it_is_asked(name: Protocol) -> None:
         if what == "asked":
             asked += 1
             assert newest < time
-        newest = max(newest, time) if what == "told" else newest
+        newest = max(newest, time) if what == "given" else newest
     assert result["events"] == asked
-    told_later = [t for w, t in model.seen if w == "told" and t >= result["training"]]
-    assert bool(told_later) is (name == "prequential")
+    given_later = [t for w, t in model.seen if w == "given" and t >= result["training"]]
+    assert bool(given_later) is (name == "prequential")
 
 
 class Fitted(Popularity):

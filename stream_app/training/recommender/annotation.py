@@ -1,4 +1,4 @@
-"""The model's reading of a log's texts: what the stream would have had from `analyse`."""
+"""Intensity and embedding of a log's texts: what the stream would have had from `analyse`."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from stream_app.text.clean import clean
 from stream_app.training.recommender.log import Log
 
 
-def understood(log: Log, inference: Inference) -> Log:
+def annotated(log: Log, inference: Inference) -> Log:
     """The log with intensity and embedding of each interaction that has a text."""
     rows = [row for row, given in enumerate(log.interactions) if clean(given.text)]
     outputs = inference.infer([clean(log.interactions[row].text) for row in rows])
