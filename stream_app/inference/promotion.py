@@ -11,7 +11,7 @@ KEY = b"sentiment"
 """What the bundle is for, the message's key: a later promotion of the same key takes its place."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """Of a folder in the root; neither a path nor `..` is one."""
-SHOWN = 300
+SHOWN = 500
 """Characters of what others wrote that a line of the log shows."""
 
 Reason = Literal[
@@ -34,9 +34,9 @@ class Refused(BundleError):
 
 def line(said: object) -> str:
     """What others wrote, as part of a line: nothing that begins another, and not long."""
-    text = str(said)
-    cut = text if len(text) <= SHOWN else text[:SHOWN] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+    text = str(said)[: SHOWN + 1]
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
 def folder(root: Path, promotion: Promotion) -> Path:

@@ -22,9 +22,9 @@ from stream_app import schemas
 from stream_app.broker import Broker
 from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.broker.process import free_ports
-from stream_app.commands.model.promote import KEY
 from stream_app.delivery import administration
 from stream_app.delivery.sending import send_all
+from stream_app.inference.promotion import KEY
 from stream_app.messages.message import INGEST_TIME, Record
 from stream_app.messages.topics import CONSUMED, full_name
 from stream_app.schemas import Promotion
