@@ -34,9 +34,7 @@ class View(NamedTuple):
 def view(app: faust.App, broadcasts: Sequence[Broadcast], progress: Progress, live: Live) -> View:
     """What is known of this process."""
     unread = [broadcast.topic for broadcast in broadcasts if not broadcast.ready.is_set()]
-    return View(
-        restored(app), unread, progress.partitions, progress.checked_at, live.awaited
-    )
+    return View(restored(app), unread, progress.partitions, progress.checked_at, live.awaited)
 
 
 def reasons(view: View, now: float) -> list[str]:
