@@ -114,7 +114,7 @@ def seeds() -> dict[str, list[bytes]]:
         ItemVector: ItemVector(item, pack(vector), "m"),
         Trend: Trend("item:p1", 0.0, 3600.0, 1, 1.0, 0.0, -1.0, [], 1.0, 1.7e9, []),
         Unmatched: Unmatched("r1", 1.7e9, "text"),
-        Promotion: Promotion("v", "folder", "0" * 64, 1.7e9),
+        Promotion: Promotion("v", "0" * 64, 1.7e9, "name", "/folder"),
         Recommendations: Recommendations("u1", [], Event("view", 1.7e9), {"reviews/0": 1}),
     }  # fmt: skip
     found = {kind.__name__: [schemas.encode(value)] for kind, value in values.items()}

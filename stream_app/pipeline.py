@@ -35,6 +35,7 @@ from stream_app.text.mask import Masker
 class Pipeline:
     """The processors, and what they share within a process."""
 
+    settings: Settings
     live: Live
     catalogue: Catalogue
     hybrid: Hybrid
@@ -105,6 +106,7 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
         half_life,
     )
     return Pipeline(
+        settings=settings,
         live=live,
         catalogue=catalogue,
         hybrid=hybrid,

@@ -35,6 +35,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """A shipped profile's name, or the path of a TOML file."""
     bundle: str = ""
     """Folder of the model bundle; empty: the shipped one."""
+    bundle_root: str = ""
+    """Folder in which announced bundles lie, each in a folder of its own; empty: none is taken."""
+    bundle_key: str = ""
+    """Public key of minisign that announced bundles must be signed with, or several with commas
+    between; empty: no announced bundle is taken. `model keygen` makes one."""
+    bundle_seconds: Annotated[float, Meta(ge=1, le=3600)] = 60
+    bundle_memory_mb: Annotated[int, Meta(ge=16, le=1_048_576)] = 1024
+    """What an announced bundle may take while a child process tries it."""
     recommender: str = ""
     """Folder that `recommend train` wrote; empty: only the sources that need no training."""
     data_dir: str = ".stream-app"

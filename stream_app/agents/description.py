@@ -67,6 +67,8 @@ class Subscriber:
     """Called after each message until the topic has been read to its end."""
     settled: Callable[[], Awaitable[None]] | None = None
     """Awaited when the topic has been read, before the agents that await it begin."""
+    stop: Callable[[], None] | None = None
+    """Called when the worker stops in order."""
     reminders: Reminders | None = None
 
 

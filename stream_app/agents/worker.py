@@ -122,6 +122,9 @@ def create_worker(
         except Exception as error:
             await drain_and_exit("broadcast", error, worker.outbox)
         finally:
+            for each in opened.values():
+                if each.stop is not None:
+                    each.stop()
             await worker.outbox.stop()
 
     app.task(follow)
@@ -202,5 +205,7 @@ def run(settings: Settings) -> None:
     worker = create_worker(settings, pipeline)
     services = []
     if listening is not None:
-        services.append(server.Endpoint(worker.app, worker.broadcasts, settings, listening))
+        services.append(
+            server.Endpoint(worker.app, worker.broadcasts, settings, listening, pipeline.live)
+        )
     serve(worker.app, settings, *services)

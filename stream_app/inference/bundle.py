@@ -1,5 +1,6 @@
 """A model bundle: a folder in which every file is named in SHA256SUMS and has that hash.
 
+Its version is the hash of SHA256SUMS, and so of every file; a signature beside it is of them too.
 Required are `model.onnx`, `tokenizer.json`, `config.json`, `metrics.json` and `README.md` (the
 model card). Nothing in it is executable or pickled.
 """
@@ -17,6 +18,8 @@ from msgspec import Meta, Struct
 from stream_app.shipped import MODELS
 
 CHECKSUMS = "SHA256SUMS"
+SIGNATURE = "SHA256SUMS.minisig"
+"""Not in SHA256SUMS, which it signs."""
 REQUIRED = ("model.onnx", "tokenizer.json", "config.json", "metrics.json", "README.md")
 BUNDLES = MODELS / "bundles"
 
@@ -50,11 +53,17 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified folder. `version` is the name and a short hash of the graph."""
+    """A verified folder."""
 
     path: Path
     config: Config
-    version: str
+    sha256: str
+    """Of SHA256SUMS, and so of all files."""
+
+    @property
+    def version(self) -> str:
+        """The name and a short hash of all files: another tokenizer is another version."""
+        return f"{self.config.name}-{self.sha256[:8]}"
 
     @property
     def graph(self) -> Path:
@@ -72,15 +81,21 @@ def digest(file: Path) -> str:
 
 
 def contents(path: Path) -> list[str]:
-    """Names of all files below `path` but the checksums, with forward slashes, sorted."""
+    """Names of all files below `path` but the checksums and their signature, with forward slashes,
+    sorted."""
     files = (f for f in path.rglob("*") if f.is_file() or f.is_symlink())
-    return sorted(n for f in files if (n := f.relative_to(path).as_posix()) != CHECKSUMS)
+    names = (f.relative_to(path).as_posix() for f in files)
+    return sorted(name for name in names if name not in (CHECKSUMS, SIGNATURE))
 
 
 def write_checksums(path: Path) -> None:
-    """Write SHA256SUMS over all files of the folder, in the format of sha256sum."""
+    """Write SHA256SUMS over all files of the folder, in the format of sha256sum. A signature of
+    others goes: the folder is to be signed again."""
     lines = [f"{digest(path / name)}  {name}\n" for name in contents(path)]
-    (path / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
+    new = "".join(lines)
+    if not (path / CHECKSUMS).exists() or (path / CHECKSUMS).read_text(encoding="utf-8") != new:
+        (path / CHECKSUMS).write_text(new, encoding="utf-8")
+        (path / SIGNATURE).unlink(missing_ok=True)
 
 
 def read_checksums(path: Path) -> dict[str, str]:
@@ -139,12 +154,12 @@ def verify(path: Path, required: Sequence[str]) -> dict[str, str]:
 
 def load(path: Path) -> Bundle:
     """Verify every file of the folder and read its config; raises BundleError."""
-    sums = verify(path, REQUIRED)
+    verify(path, REQUIRED)
     try:
         config = read_config((path / "config.json").read_bytes())
     except ValueError as error:
         raise BundleError(f"{path / 'config.json'}: {error}") from error
-    return Bundle(path, config, f"{config.name}-{sums['model.onnx'][:8]}")
+    return Bundle(path, config, fingerprint(path))
 
 
 def read_config(data: bytes) -> Config:

@@ -1,11 +1,10 @@
 """The model that answers, and its replacement between two batches."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from stream_app.inference.batching import Inference
-from stream_app.inference.bundle import BundleError, fingerprint, load, mismatch
+from stream_app.inference.bundle import Bundle
 from stream_app.inference.topics import Example, TopicScorer
 
 Descriptions = Sequence[tuple[str, Sequence[str]]]
@@ -31,25 +30,33 @@ class Live:
         self._descriptions = descriptions
         self._examples = examples
         self.current = self._serving(inference)
+        self.awaited = ""
+        """What the first batch waits for; empty: nothing."""
+        self.behind = ""
+        """Why the newest announced bundle is not the one that serves; empty: it is."""
+
+    @property
+    def bundle(self) -> Bundle:
+        """What serves now."""
+        return self.current.inference.model.bundle
 
     @property
     def version(self) -> str:
         """Version of the bundle that serves now."""
         return self.current.inference.version
 
-    def swap(self, path: Path, version: str, sha256: str) -> None:
+    @property
+    def texts(self) -> list[str]:
+        """All that a bundle reads before it serves."""
+        described = [text for _, texts in self._descriptions for text in texts]
+        return [*described, *(text for text, _ in self._examples)]
+
+    def swap(self, bundle: Bundle) -> None:
         """Load a bundle aside, warm it, and let it serve from the next batch on.
 
-        Raises BundleError where the folder is not the bundle of that version and fingerprint, or
-        does not fit what serves now; that goes on serving.
+        Raises BundleError where it does not load; what serves now goes on serving.
         """
-        bundle = load(path)
-        if bundle.version != version or fingerprint(path) != sha256:
-            raise BundleError(f"{path}: is not the announced {version}, but {bundle.version}")
-        old = self.current.inference.model
-        if (reason := mismatch(bundle.config, old.bundle.config)) is not None:
-            raise BundleError(f"{path}: {reason}")
-        inference = Inference(old.with_bundle(bundle))
+        inference = Inference(self.current.inference.model.with_bundle(bundle))
         # Reading the topics' descriptions is the warm-up. The old threads end when the last batch
         # that holds the old model has ended.
         self.current = self._serving(inference)

@@ -7,6 +7,7 @@ import faust
 
 from stream_app.delivery.broadcast import Broadcast
 from stream_app.delivery.upstream.assignment import restored
+from stream_app.inference.live import Live
 from stream_app.ops.progress import Partition, Progress
 
 STALLED = 60.0
@@ -26,12 +27,14 @@ class View(NamedTuple):
     """By (topic, partition)."""
     checked_at: float
     """When the partitions were seen."""
+    awaited: str = ""
+    """What the first batch waits for."""
 
 
-def view(app: faust.App, broadcasts: Sequence[Broadcast], progress: Progress) -> View:
+def view(app: faust.App, broadcasts: Sequence[Broadcast], progress: Progress, live: Live) -> View:
     """What is known of this process."""
     unread = [broadcast.topic for broadcast in broadcasts if not broadcast.ready.is_set()]
-    return View(restored(app), unread, progress.partitions, progress.checked_at)
+    return View(restored(app), unread, progress.partitions, progress.checked_at, live.awaited)
 
 
 def reasons(view: View, now: float) -> list[str]:
@@ -41,6 +44,8 @@ def reasons(view: View, now: float) -> list[str]:
         found.append("partitions are being assigned or tables restored")
     if view.unread:
         found.append(f"not read to the end yet: {', '.join(view.unread)}")
+    if view.awaited:
+        found.append(view.awaited)
     if now - view.checked_at > SILENT:
         found.append(f"no offsets from the broker for {now - view.checked_at:.0f} s")
     found.extend(

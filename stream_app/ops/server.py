@@ -16,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 
 from stream_app.delivery.broadcast import Broadcast
+from stream_app.inference.live import Live
 from stream_app.ops import guard as guards
 from stream_app.ops import health
 from stream_app.ops.guard import LOOPBACK, Guard
@@ -61,16 +62,18 @@ class Endpoint(Service):  # type: ignore[misc]
         broadcasts: Sequence[Broadcast],
         settings: Settings,
         listening: Listening,
+        live: Live,
     ) -> None:
         super().__init__()
         self._app = app
         self._broadcasts = broadcasts
+        self._live = live
         self._prefix = settings.prefix
         self._progress = Progress(app, settings)
         self._socket = listening.socket
         pages = web.Application()
         guards.protect(pages, listening.guard, frozenset({LIVE}))
-        pages.router.add_get(LIVE, self._live)
+        pages.router.add_get(LIVE, self._alive)
         pages.router.add_get("/health/ready", self._ready)
         pages.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(pages, access_log=None, shutdown_timeout=1.0)
@@ -91,15 +94,19 @@ class Endpoint(Service):  # type: ignore[misc]
         await self._progress.run(lambda: self.should_stop)
 
     def _reasons(self) -> list[str]:
-        view = health.view(self._app, self._broadcasts, self._progress)
+        view = health.view(self._app, self._broadcasts, self._progress, self._live)
         return health.reasons(view, time.time())
 
-    async def _live(self, request: web.Request) -> web.Response:
+    async def _alive(self, request: web.Request) -> web.Response:
         return _json({"live": True})
 
     async def _ready(self, request: web.Request) -> web.Response:
         found = self._reasons()
-        return _json({"ready": False, "reasons": found}, 503) if found else _json({"ready": True})
+        # A worker that serves an older bundle works: it says so, and is ready.
+        notes = {"notes": [self._live.behind]} if self._live.behind else {}
+        if found:
+            return _json({"ready": False, "reasons": found} | notes, 503)
+        return _json({"ready": True} | notes)
 
     async def _metrics(self, request: web.Request) -> web.Response:
         encode, kind = choose_encoder(request.headers.get("Accept", ""))

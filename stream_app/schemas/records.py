@@ -269,16 +269,19 @@ class ItemVector(Struct, frozen=True, gc=False, omit_defaults=True):
     model: str
 
 
-class Promotion(Struct, frozen=True, gc=False):
+class Promotion(Struct, frozen=True, gc=False, omit_defaults=True):
     """A bundle that workers shall serve from now on."""
 
     version: str
-    """The bundle's name and a short hash of its graph."""
-    folder: str
-    """Where the workers find it."""
+    """The bundle's name and a short hash of its SHA256SUMS."""
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     """Of the bundle's SHA256SUMS."""
     time: float
+    name: str = ""
+    """Its folder in the workers' `bundle_root`: one name, no path."""
+    folder: str = ""
+    """What earlier versions sent instead of a name. Only a folder directly in `bundle_root` is
+    taken."""
 
 
 class Unmatched(Struct, frozen=True, gc=False, omit_defaults=True):

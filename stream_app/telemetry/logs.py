@@ -11,6 +11,20 @@ from stream_app.settings import Settings
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
+class TextFormatter(logging.Formatter):
+    """A line a record, and the exception: nothing that a message holds begins another line, or
+    moves the cursor of whoever reads it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
+        if not record.message.isprintable():
+            record.message = "".join(
+                c if c.isprintable() else c.encode("unicode_escape").decode()
+                for c in record.message
+            )
+        return super().formatMessage(record)
+
+
 class JsonFormatter(logging.Formatter):
     """One object a record: time (ISO 8601, UTC), level, logger, message, and the exception."""
 
@@ -39,5 +53,5 @@ def configure(settings: Settings, level: str) -> None:
     """Send everything from `level` on to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     as_json = settings.log_format == "json"
-    handler.setFormatter(JsonFormatter() if as_json else logging.Formatter(TEXT))
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter(TEXT))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

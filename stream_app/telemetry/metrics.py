@@ -29,7 +29,10 @@ CACHED = Counter("stream_app_cached_texts", "Texts answered from the cache of id
 TOKENS = Counter("stream_app_tokens", "Tokens that the model has read, padding left out")
 PADDING = Counter("stream_app_padding_tokens", "Tokens that only fill sub-batches up")
 MODEL = Info("stream_app_model", "The bundle that serves, and the execution provider")
-REFUSED = Counter("stream_app_refused_models", "Announced bundles that could not be loaded")
+REFUSED = Counter("stream_app_refused_models", "Announced bundles not taken, and why", ["reason"])
+BEHIND = Gauge(
+    "stream_app_model_behind", "1 where the newest announced bundle is not the one that serves"
+)
 LATE = Counter("stream_app_late_events", "Events later than the ring of windows reaches")
 UNREADABLE = Counter(
     "stream_app_unreadable_messages",

@@ -23,7 +23,8 @@ class Mutation(NamedTuple):
 
     invariant: int
     """Its number in the list of promises: 1 nothing lost, 2 nothing twice, 3 acks last and in
-    order, one writer, 4 masking, 5 bounds, 6 a free event loop, 7 event time, 8 any order."""
+    order, one writer, 4 masking, 5 bounds, 6 a free event loop, 7 event time, 8 any order,
+    9 promotions."""
     what: str
     file: str
     old: str
@@ -178,6 +179,88 @@ MUTATIONS = (
         "        return float(0.5 ** ((interest.clock - time) / rules.half_life))\n",
         "        return 1.0\n",
         "tests/interests/test_update.py",
+    ),
+    Mutation(
+        9, "any folder is loaded", "stream_app/inference/promotion.py",
+        "        if above not in (str(root), str(root.resolve())):\n",
+        "        root = Path(above)\n        if False:\n",
+        "tests/agents/test_models.py -k path",
+    ),
+    Mutation(
+        9, "a name may be a path", "stream_app/inference/promotion.py",
+        "    if not NAME.fullmatch(name):\n", "    if False:\n",
+        "tests/agents/test_models.py -k path",
+    ),
+    Mutation(
+        9, "a link leads out of the root", "stream_app/inference/promotion.py",
+        "    if found.is_symlink():\n", "    if False:\n",
+        "tests/agents/test_models.py -k link",
+    ),
+    Mutation(
+        9, "a signature by anybody does", "stream_app/inference/signature.py",
+        "        except minisign.VerifyError:\n            continue\n",
+        "        except minisign.VerifyError:\n            return\n",
+        "tests/agents/test_models.py -k stranger",
+    ),
+    Mutation(
+        9, "without a key every bundle is taken", "stream_app/agents/models.py",
+        "        if self._root is None or not self._keys:\n",
+        "        if self._root is None:\n",
+        "tests/agents/test_models.py -k without",
+    ),
+    Mutation(
+        9, "a bundle is loaded untried", "stream_app/agents/models.py",
+        "            if not tried:\n", "            if False:\n",
+        "tests/agents/test_models.py -k loops",
+    ),
+    Mutation(
+        9, "a trial has no end", "stream_app/inference/trial.py",
+        "timeout=limits.seconds)", "timeout=60)",
+        "tests/inference/test_trial.py -k endless",
+    ),
+    Mutation(
+        9, "a trial takes all memory", "stream_app/inference/trial.py",
+        "        resource.setrlimit(resource.RLIMIT_AS, (most, most))\n", "",
+        "tests/inference/test_trial.py -k limits",
+    ),
+    Mutation(
+        9, "ends during a load are forgotten", "stream_app/agents/models.py",
+        "        if (ends := self._attempts.ends(this)) >= ENDS:\n",
+        "        if (ends := 0) >= ENDS:\n",
+        "tests/agents/test_models.py -k two_ends",
+    ),
+    Mutation(
+        9, "a load leaves no trace", "stream_app/agents/models.py",
+        "        self._attempts.begun(this)\n", "",
+        "tests/agents/test_models.py -k trace",
+    ),
+    Mutation(
+        9, "no last good bundle", "stream_app/agents/models.py",
+        "                self._refuse(error)\n                self._fall_back()\n",
+        "                self._refuse(error)\n",
+        "tests/agents/test_models.py -k last_good",
+    ),
+    Mutation(
+        9, "every key counts", "stream_app/agents/models.py",
+        "        if key != KEY:\n", "        if False:\n",
+        "tests/agents/test_models.py -k key",
+    ),
+    Mutation(
+        9, "a version is the graph's", "stream_app/inference/bundle.py",
+        'return f"{self.config.name}-{self.sha256[:8]}"',
+        'return f"{self.config.name}-{digest(self.graph)[:8]}"',
+        "tests/inference/test_bundle.py -k version",
+    ),
+    Mutation(
+        9, "fields forge lines of the log", "stream_app/inference/promotion.py",
+        'c if c.isprintable() else c.encode("unicode_escape").decode() for c in text',
+        "c for c in text",
+        "tests/agents/test_models.py -k forge",
+    ),
+    Mutation(
+        9, "messages forge lines of the log", "stream_app/telemetry/logs.py",
+        "        if not record.message.isprintable():\n", "        if False:\n",
+        "tests/telemetry/test_logs.py",
     ),
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 from stream_app import profiles
 from stream_app.broker.kafka import KafkaCluster
 from stream_app.delivery import administration
+from stream_app.inference import signature
 from stream_app.messages import topics
 from stream_app.messages.message import Record
 from stream_app.pipeline import build
@@ -102,7 +103,13 @@ class Scene:
         network: Network | None,
     ) -> None:
         self.cluster = cluster
-        self.settings = msgspec.structs.replace(settings, profile=str(profile(folder)))
+        self.key = folder / "bundles.key"
+        self.settings = msgspec.structs.replace(
+            settings,
+            profile=str(profile(folder)),
+            bundle_root=str(folder),
+            bundle_key=signature.generate(self.key, ""),
+        )
         self.folder = folder
         self.network = network
         self.draw = random.Random(seed)

@@ -10,11 +10,13 @@ from itertools import count
 from pathlib import Path
 
 from stream_app.commands.model.promote import announce
-from stream_app.inference.bundle import default_bundle, load, write_checksums
+from stream_app.inference import signature
+from stream_app.inference.bundle import Bundle, default_bundle, load, write_checksums
 from tests.faults.scene import Scene, Worker
 from tests.kafka.workers import until
 
 Strike = Callable[[Scene], Awaitable[None]]
+GRAPHS = Path(__file__).parents[1] / "inference" / "graphs"
 DISK = 24
 """Mebibytes of the small disk."""
 _numbers = count(1)
@@ -95,14 +97,29 @@ async def storm(scene: Scene) -> None:
             await asyncio.to_thread(scene.spare.terminate)
 
 
-async def swap(scene: Scene) -> None:
-    """Another bundle is promoted: the same weights under another name."""
+def _bundle(scene: Scene, graph: Path | None = None) -> Bundle:
+    """A signed bundle under a new name: the shipped weights, or another graph instead."""
     folder = scene.folder / f"bundle-{next(_numbers)}"
     shutil.copytree(default_bundle(), folder)
     config = folder / "config.json"
     config.write_text(config.read_text().replace('"student-1"', f'"{folder.name}"'))
+    if graph is not None:
+        shutil.copyfile(graph, folder / "model.onnx")
     write_checksums(folder)
-    await announce(scene.settings, load(folder))
+    with signature.read_secret(scene.key) as secret:
+        signature.sign(folder, secret)
+    return load(folder)
+
+
+async def swap(scene: Scene) -> None:
+    """Another bundle is promoted: the same weights under another name."""
+    await announce(scene.settings, _bundle(scene))
+
+
+async def poison(scene: Scene) -> None:
+    """A signed bundle is promoted whose graph loops for ever or eats all memory."""
+    graph = scene.draw.choice(["endless", "greedy"])
+    await announce(scene.settings, _bundle(scene, GRAPHS / f"{graph}.onnx"))
 
 
 async def cut(scene: Scene) -> None:
@@ -182,6 +199,7 @@ STRIKES: dict[str, Strike] = {
     "all brokers killed": brokers,
     "rebalance storm": storm,
     "bundle swapped": swap,
+    "bad bundle promoted": poison,
     "worker cut off": cut,
     "disk full": disk,
     "model slow": ill("slow"),

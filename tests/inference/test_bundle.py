@@ -3,7 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from stream_app.inference.bundle import REQUIRED, BundleError, default_bundle, load, write_checksums
+from stream_app.inference.bundle import (
+    REQUIRED,
+    SIGNATURE,
+    BundleError,
+    default_bundle,
+    load,
+    write_checksums,
+)
 
 
 @pytest.fixture
@@ -68,3 +75,21 @@ def test_a_config_that_does_not_fit_is_refused(folder: Path, body: bytes) -> Non
 def test_no_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no such folder"):
         load(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_another_file_is_another_version(folder: Path, name: str) -> None:
+    before = load(folder).version
+    body = (folder / name).read_bytes()
+    (folder / name).write_bytes(body + b"\n")
+    write_checksums(folder)
+    assert load(folder).version != before
+
+
+def test_a_signature_of_other_files_goes(folder: Path) -> None:
+    (folder / SIGNATURE).write_bytes(b"signed")
+    write_checksums(folder)
+    assert load(folder) and (folder / SIGNATURE).exists()
+    (folder / "README.md").write_bytes(b"another")
+    write_checksums(folder)
+    assert not (folder / SIGNATURE).exists()

@@ -22,9 +22,9 @@ from stream_app import schemas
 from stream_app.broker import Broker
 from stream_app.broker.embedded import EmbeddedBroker
 from stream_app.broker.process import free_ports
-from stream_app.commands.model.promote import KEY
 from stream_app.delivery import administration
 from stream_app.delivery.sending import send_all
+from stream_app.inference.promotion import KEY
 from stream_app.messages.message import INGEST_TIME, Record
 from stream_app.messages.topics import CONSUMED, full_name
 from stream_app.schemas import Promotion
@@ -92,7 +92,7 @@ async def send(settings: Settings) -> int:
     late = {"event_id": "late", "user_id": "user-1", "item_id": "p-101", "kind": "purchase",
             "time": time.time() - 400 * 86_400}  # fmt: skip
     made.append(Record("behaviours", b"user-1", json.dumps(late).encode()))
-    promotion = Promotion("broken-1-00000000", "/nowhere", "0" * 64, time.time())
+    promotion = Promotion("broken-1-00000000", "0" * 64, time.time(), name="nowhere")
     made.append(Record("models", KEY, schemas.encode(promotion)))
     await send_all(settings, [*items(), *made], lambda _: None)
     producer = AIOKafkaProducer(bootstrap_servers=settings.broker)
@@ -130,7 +130,8 @@ async def test_what_is_asked_for_is_there(any_broker: Broker, tmp_path: Path, sp
 
         async def ready() -> bool:
             assert worker.alive(), worker.said()
-            return await get("/health/ready", **KNOWN) == (200, '{"ready":true}\n')
+            status, text = await get("/health/ready", **KNOWN)
+            return status == 200 and json.loads(text)["ready"] is True
 
         async def scrape() -> list[Sample]:
             status, text = await get("/metrics", **KNOWN)

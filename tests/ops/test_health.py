@@ -36,6 +36,7 @@ def test_each_reason_is_told() -> None:
     assert reasons(WELL._replace(unread=["trends", "models"]), 0.0) == [
         "not read to the end yet: trends, models"
     ]
+    assert reasons(WELL._replace(awaited="a bundle is tried"), 0.0) == ["a bundle is tried"]
     assert reasons(WELL, SILENT + 1) == ["no offsets from the broker for 31 s"]
     everything = WELL._replace(restored=False, unread=["models"])
     assert len(reasons(everything, SILENT + 1)) == 3

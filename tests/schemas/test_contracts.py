@@ -93,7 +93,10 @@ EXAMPLES: dict[type[Any], list[Any]] = {
         schemas.Unmatched("r1", 1.0, "my points are gone", "AAA="),
         schemas.Unmatched("r2", 1.0, "the battery died"),
     ],
-    schemas.Promotion: [schemas.Promotion("mine-00000000", "/models/mine", "0" * 64, 1.0)],
+    schemas.Promotion: [
+        schemas.Promotion("mine-00000000", "0" * 64, 1.0, name="mine"),
+        schemas.Promotion("mine-00000000", "0" * 64, 1.0, folder="/models/mine"),
+    ],
 }
 BROKEN: dict[type[Any], list[dict[str, Any]]] = {
     schemas.Review: [{"user_id": " "}, {"text": None}, {"stars": 6}, {"review_id": "x" * 129}],

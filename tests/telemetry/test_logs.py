@@ -47,6 +47,13 @@ def test_text_lines(written: Any) -> None:
     assert line.endswith(" WARNING a: told") and not line.startswith("{")
 
 
+def test_a_message_is_one_line_of_text_and_moves_no_cursor(written: Any) -> None:
+    logs.configure(Settings(), "INFO")
+    logging.getLogger("a").info("%s", "电池\n2026-01-01 ERROR forged\r\x1b[2K\u2028\x85end")
+    (line,) = written()
+    assert line.endswith("电池\\n2026-01-01 ERROR forged\\r\\x1b[2K\\u2028\\x85end")
+
+
 def test_another_format_is_refused() -> None:
     with pytest.raises(SettingsError, match="LOG_FORMAT"):
         load(environ={"STREAM_APP_LOG_FORMAT": "xml"})

@@ -125,7 +125,7 @@ def lines(commit: str) -> Iterator[dict[str, Any]]:
         later: [one for time, one in made if (time >= bound) == later] for later in (False, True)
     }
     replay = Replay(build(load(environ={})), PARTITIONS)
-    promotion = Promotion("mine-00000000", "/models/mine", "0" * 64, float(START))
+    promotion = Promotion("mine-00000000", "0" * 64, float(START), name="mine")
     yield message("output", False, Record("models", b"sentiment", schemas.encode(promotion)))
     for later, part in parts.items():
         for one in part:

@@ -12,11 +12,13 @@ from stream_app.commands.lazy import LazyGroup
         "distil": "stream_app.commands.model.runs:distil",
         "evaluate": "stream_app.commands.model.bundles:evaluate",
         "export": "stream_app.commands.model.bundles:export",
+        "keygen": "stream_app.commands.model.sign:keygen",
         "promote": "stream_app.commands.model.promote:promote",
         "quantise": "stream_app.commands.model.bundles:quantise",
         "search": "stream_app.commands.model.runs:search",
+        "sign": "stream_app.commands.model.sign:sign",
         "train": "stream_app.commands.model.runs:train",
     },
 )
 def model() -> None:
-    """Train, distil, export, quantise and measure model bundles."""
+    """Train, distil, export, quantise, measure, sign and promote model bundles."""
