@@ -95,6 +95,20 @@ async def storm(scene: Scene) -> None:
             await asyncio.to_thread(scene.spare.terminate)
 
 
+async def foreign(scene: Scene) -> None:
+    """A third worker with another profile tries to join: it refuses, and nothing changes."""
+    worker = scene.foreign
+    worker.start()
+    worker.wanted = False  # no supervisor tries it twice
+
+    async def ended() -> bool:
+        return worker.ended() is not None
+
+    await until(ended, 60, "the foreign worker ends")
+    assert worker.ended() == 1, worker.said()
+    assert "does not fit the group" in worker.said().splitlines()[-1]
+
+
 async def swap(scene: Scene) -> None:
     """Another bundle is promoted: the same weights under another name."""
     folder = scene.folder / f"bundle-{next(_numbers)}"
@@ -181,6 +195,7 @@ STRIKES: dict[str, Strike] = {
     "broker killed": broker,
     "all brokers killed": brokers,
     "rebalance storm": storm,
+    "foreign worker": foreign,
     "bundle swapped": swap,
     "worker cut off": cut,
     "disk full": disk,

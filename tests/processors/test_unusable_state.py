@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 from stream_app.agents.registry import AGENTS
 from stream_app.delivery.ownership import TOKEN, token, token_headers
 from stream_app.interests import record
-from stream_app.messages.dead_letter import told
+from stream_app.messages.dead_letter import error_headers
 from stream_app.messages.identity import partition
 from stream_app.messages.message import REFRESH, Message, Processor, Result
 from stream_app.messages.topics import TABLES
@@ -122,7 +122,7 @@ def test_it_is_set_aside_counted_and_begun_anew(
     (letter,) = (one for one in result.records if one.topic == "dead-letters")
     key = KEYS[table].encode()
     assert (letter.key, letter.value) == (key, data)
-    said = told(letter.headers)
+    said = error_headers(letter.headers)
     assert said["topic"] == f"stream-app-{table}-changelog"
     assert said["partition"] == str(partition(key, SETTINGS.partitions))
     assert said["exception.class.name"] == "Unusable"
