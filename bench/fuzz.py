@@ -31,6 +31,7 @@ from stream_app.schemas import (
     Alert,
     Analysis,
     Behaviour,
+    Contract,
     Invalid,
     Item,
     ItemVector,
@@ -49,7 +50,7 @@ from stream_app.text.prepare import prepare
 
 KINDS: tuple[type[Any], ...] = (
     Review, Behaviour, Item, Analysis, Signals, ItemVector, Trend, Unmatched, Promotion, Alert,
-    Recommendations,
+    Recommendations, Contract,
 )  # fmt: skip
 MASKER = Masker(profiles.load("shop").masks)
 MOST = 4096
@@ -114,6 +115,7 @@ def seeds() -> dict[str, list[bytes]]:
         ItemVector: ItemVector(item, pack(vector), "m"),
         Trend: Trend("item:p1", 0.0, 3600.0, 1, 1.0, 0.0, -1.0, [], 1.0, 1.7e9, []),
         Unmatched: Unmatched("r1", 1.7e9, "text"),
+        Contract: Contract("a", "shop", {"masks": "0"}, 384, ["negative"], 4, {"subjects": 3}),
         Promotion: Promotion("v", "0" * 64, 1.7e9, "name", "/folder"),
         Recommendations: Recommendations("u1", [], Event("view", 1.7e9), {"reviews/0": 1}),
     }  # fmt: skip

@@ -10,10 +10,11 @@ from stream_app.alerts.severe import SevereRule
 from stream_app.alerts.surge import SurgeRule
 from stream_app.emerging.discovered import Discovered
 from stream_app.inference.batching import Inference
-from stream_app.inference.bundle import BundleError, default_bundle, load
+from stream_app.inference.bundle import Bundle, BundleError, default_bundle, load
 from stream_app.inference.live import Live
 from stream_app.inference.runtime import Model
 from stream_app.interests.update import DAY, Rules
+from stream_app.messages.topics import changelog
 from stream_app.processors.analyse import Analyse
 from stream_app.processors.catalogue import CatalogueProcessor
 from stream_app.processors.interests import Interests
@@ -46,12 +47,16 @@ class Pipeline:
     watch: Watch
 
 
+def open_bundle(settings: Settings, path: Path | None = None) -> Bundle:
+    """A bundle, by default the settings', verified; raises BundleError."""
+    return load(path or (Path(settings.bundle) if settings.bundle else default_bundle()))
+
+
 def open_model(settings: Settings, path: Path | None = None) -> Model:
     """A bundle, by default the settings', verified and loaded; raises BundleError."""
-    path = path or (Path(settings.bundle) if settings.bundle else default_bundle())
     # An engine of TensorRT fits one card and one version; the tables' folder outlives the process.
     engines = Path(settings.data_dir) / "engines"
-    return Model(load(path), settings.threads or None, settings.provider, engines)
+    return Model(open_bundle(settings, path), settings.threads or None, settings.provider, engines)
 
 
 def open_recommender(settings: Settings, dimensions: int) -> Recommender | None:
@@ -119,7 +124,12 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
             max_text=settings.max_text,
             future_seconds=settings.future_seconds,
         ),
-        items=CatalogueProcessor(live, settings.future_seconds, settings.partitions),
+        items=CatalogueProcessor(
+            live,
+            settings.future_seconds,
+            settings.partitions,
+            changelog=changelog(settings, "catalogue"),
+        ),
         interests=Interests(
             hybrid,
             catalogue,
@@ -127,11 +137,13 @@ def assemble(settings: Settings, profile: Profile, inference: Inference) -> Pipe
             dimensions=inference.dimensions,
             partitions=settings.partitions,
             future_seconds=settings.future_seconds,
+            changelog=changelog(settings, "interests"),
         ),
         watch=Watch(
             windows,
             SurgeRule(memory=profile.surge.ring // 2),
             discovered,
             partitions=settings.partitions,
+            changelog=changelog(settings, "subjects"),
         ),
     )

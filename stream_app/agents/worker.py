@@ -13,10 +13,12 @@ import faust
 from faust.types.auth import SASLMechanism
 from mode import Service
 
+from stream_app.agents import contract
 from stream_app.agents.description import Agent, Reminders, Subscriber, Subscription
 from stream_app.agents.registry import AGENTS, SUBSCRIPTIONS
 from stream_app.delivery import administration
 from stream_app.delivery.broadcast import Broadcast
+from stream_app.delivery.contract import agree
 from stream_app.delivery.ending import drain_and_exit
 from stream_app.delivery.outbox import Outbox
 from stream_app.delivery.shell import Shell
@@ -194,11 +196,13 @@ def serve(app: faust.App, settings: Settings, *services: Service) -> None:
 
 
 def run(settings: Settings) -> None:
-    """The worker. Raises SettingsError, TopicsError, BundleError, ProfileError, UpstreamError,
-    KafkaError."""
+    """The worker. Raises SettingsError, TopicsError, BundleError, ProfileError, ContractError,
+    UpstreamError, KafkaError."""
     tracing.start()
     listening = server.listen(settings)
     asyncio.run(administration.check(settings))
+    # Before it is a member of the group: who does not fit must not be given a partition.
+    asyncio.run(agree(settings, contract.own(settings)))
     pipeline = build(settings)
     serving = pipeline.live.current.inference
     log.info("model %s on %s", serving.version, serving.model.provider)

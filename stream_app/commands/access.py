@@ -60,7 +60,7 @@ def _acls(settings: Settings, component: Component) -> Iterator[Acl]:
         yield from on(("Create", "Describe"), *full(TOPICS), *changelogs)
         return
     if component == "worker":
-        parties: tuple[Party, ...] = AGENT_NAMES
+        parties: tuple[Party, ...] = (*AGENT_NAMES, "worker")
         yield from on(("Read", "Write"), *changelogs)
         yield Acl("Read", "group", settings.app)
         # It checks at its start that all topics are there.

@@ -12,6 +12,7 @@ ROOM = "stream_app.commands"
 COMMANDS = {
     "acls": "access:acls_command",
     "broker": "broker:broker",
+    "contract": "contract:contract",
     "dashboard": "dashboard:dashboard",
     "demo": "demo:demo",
     "doctor": "doctor:doctor",

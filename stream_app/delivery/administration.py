@@ -46,6 +46,23 @@ async def partitions(settings: Settings) -> dict[str, int]:
         await admin.close()
 
 
+async def members(settings: Settings) -> int:
+    """How many workers are in the group now. Raises KafkaError."""
+    from aiokafka.admin import AIOKafkaAdminClient
+    from aiokafka.errors import for_code
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker, **security(settings))
+    await admin.start()
+    try:
+        (response,) = await admin.describe_consumer_groups([settings.app])
+        ((code, _, _, _, _, members, *_),) = response.groups
+        if code:
+            raise for_code(code)(settings.app)
+        return len(members)
+    finally:
+        await admin.close()
+
+
 async def check(settings: Settings) -> None:
     """All topics are there with the settings' partitions; raises TopicsError."""
     counts = await partitions(settings)

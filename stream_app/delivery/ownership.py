@@ -27,6 +27,8 @@ from stream_app.settings import Settings
 
 TOKEN = "token"
 """Header of a changelog record: its writer's fencing token, in decimal."""
+MAX_DIGITS = 18
+"""Of a token."""
 CLAIM_KEY = b"\x00owner"
 """Key of the record that claims a partition; its value is the token, in decimal."""
 
@@ -36,8 +38,10 @@ class Fenced(RuntimeError):
 
 
 def token(headers: Iterable[tuple[str, bytes]]) -> int:
-    """The token of a changelog record; 0 for records from before there were any."""
-    return next((int(value) for name, value in headers if name == TOKEN), 0)
+    """The token of a changelog record; 0 for records from before there were any, and for what is
+    none of ours: whoever owns the partition takes precedence."""
+    value = next((value for name, value in headers if name == TOKEN), None)
+    return int(value) if value and value.isdigit() and len(value) <= MAX_DIGITS else 0
 
 
 def token_headers(token: int) -> Headers:

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.schemas.state import decoding, unpack
+from stream_app.schemas.state import Unusable, check_clock, decoding, unpack
 
 KINDS = ("review", "view", "click", "cart", "purchase", "share", "hide")
 EVENTS = 32
@@ -92,11 +92,13 @@ def encode(interest: Interest) -> bytes:
 
 
 def decode(data: bytes) -> Interest:
-    """The record from its bytes, also of version 1; raises StateError on others."""
+    """The record from its bytes, also of version 1; raises StateError on later ones, Unusable on
+    what is no record."""
     with decoding("interests"):
         stored = unpack(data, _decoder, "interests", (1, VERSION))
         version, clock, vector, events, reviews, seen, tastes, applied = stored
-        return Interest(
+        check_clock(clock)
+        interest = Interest(
             np.frombuffer(vector, "<f4").astype(np.float32),
             clock,
             _events(events) if version == VERSION else _events_1(events),
@@ -105,6 +107,28 @@ def decode(data: bytes) -> Interest:
             tastes,
             applied,
         )
+        _check(interest)
+        return interest
+
+
+def decode_fitting(data: bytes, dimensions: int) -> Interest:
+    """The record, whose vector must be of so many dimensions; raises as `decode`."""
+    interest = decode(data)
+    if (found := len(interest.vector)) != dimensions:
+        raise Unusable(
+            f"the interests table holds a vector of {found} dimensions, the model has {dimensions}"
+        )
+    return interest
+
+
+def _check(interest: Interest) -> None:
+    """Numbers that a list can be made from; raises ValueError."""
+    numbers = [number for event in interest.events for number in (event.time, event.value)]
+    numbers += [number for taste in interest.tastes.values() for number in taste]
+    if not (np.isfinite(interest.vector).all() and np.isfinite(numbers).all()):
+        raise ValueError("not finite")
+    if any(event.kind >= len(KINDS) for event in interest.events):
+        raise ValueError("an unknown kind of event")
 
 
 def _events(data: bytes) -> list[Event]:

@@ -20,7 +20,8 @@ AgentName = Literal["analyse", "catalogue", "interests", "watch"]
 """Who works within a worker."""
 Client = Literal["producer", "alerts", "dashboard", "auditor", "promoter"]
 """Who connects from outside: `alerts` is whoever acts on them."""
-Party = AgentName | Client
+Party = AgentName | Client | Literal["worker"]
+"""`worker`: each worker as a whole, before its agents begin."""
 AGENT_NAMES: tuple[AgentName, ...] = get_args(AgentName)
 
 
@@ -105,6 +106,11 @@ TOPICS: tuple[Topic, ...] = (
         "models", schemas.Promotion, "bundle's role", ("promoter",), ("analyse",),
         "The bundle that every worker serves.",
         compacted=True, internal=True, broadcast=True,
+    ),
+    Topic(
+        "group", schemas.Contract, "claim", ("worker",), ("worker",),
+        "What a worker must have in common with its group; the first claim holds.",
+        compacted=True, internal=True,
     ),
     Topic(
         "unmatched", schemas.Unmatched, "slot", ("analyse",), ("watch",),

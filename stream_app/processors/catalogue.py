@@ -5,6 +5,7 @@ good. The agent has a table for that: who owns a partition of it owns the items 
 and notices what a worker that was frozen sent after it had lost them.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -22,9 +23,11 @@ from stream_app.messages.message import (
     StateReader,
     carried,
 )
-from stream_app.messages.vectors import pack
+from stream_app.messages.vectors import pack, unpack
+from stream_app.processors.kept import Batch, Shelf
 from stream_app.processors.validity import check_key, event_time
 from stream_app.schemas import Invalid, Item, ItemVector
+from stream_app.schemas.state import Unusable
 from stream_app.telemetry import metrics
 from stream_app.text.clean import clean
 
@@ -50,7 +53,12 @@ class CatalogueProcessor:
     that was applied stays, whatever comes again before it.
     """
 
-    def __init__(self, live: Live, future_seconds: float, partitions: int) -> None:
+    def __init__(
+        self, live: Live, future_seconds: float, partitions: int, *, changelog: str
+    ) -> None:
+        """`changelog`: the topic of its table, by full name."""
+        self._applied = Shelf("catalogue", changelog, STAGE, _offset)
+        self._kept = Shelf("catalogue", changelog, STAGE, self._usable)
         self._live = live
         self._future = future_seconds
         self._partitions = partitions
@@ -70,17 +78,20 @@ class CatalogueProcessor:
             except Invalid as error:
                 records.append(dead_letter(message, error, STAGE))
         vectors = self._embed(items)
+        applied, kept = self._applied.open(read, records), self._kept.open(read, records)
         touched: dict[int, _Partition] = {}
         for place in valid:
             message, vector = messages[place], vectors.get(place)
             if isinstance(vector, Invalid):
                 records.append(dead_letter(message, vector, STAGE))
                 continue
-            partition = touched.setdefault(
-                message.partition, _Partition(int(read(message.partition, APPLIED) or -1))
-            )
+            if (partition := touched.get(message.partition)) is None:
+                newest = applied.get(message.partition, APPLIED)
+                partition = touched[message.partition] = _Partition(
+                    -1 if newest is None else newest
+                )
             if message.key != APPLIED:
-                records.append(_apply(message, vector, partition, read))
+                records.extend(_apply(message, vector, partition, kept))
         states = [
             State(number, key, value)
             for number, partition in touched.items()
@@ -88,6 +99,15 @@ class CatalogueProcessor:
             for key, value in [*partition.values.items(), (APPLIED, b"%d" % partition.applied)]
         ]
         return Result(records, states)
+
+    def _usable(self, data: bytes) -> bytes:
+        """An item vector of the table; raises Unusable."""
+        try:
+            vector = schemas.decode(data, ItemVector).vector
+            unpack(vector, self._live.current.inference.dimensions)
+        except Invalid as error:
+            raise Unusable(f"the catalogue table holds what is no item: {error}") from None
+        return data
 
     def _embed(self, items: dict[int, Item]) -> dict[int, bytes | Invalid]:
         """Each item's encoded vector, or why there is none."""
@@ -113,9 +133,16 @@ class CatalogueProcessor:
         return item
 
 
+def _offset(data: bytes) -> int:
+    """The newest offset that is in a partition's table; raises Unusable."""
+    if re.fullmatch(rb"-1|\d{1,19}", data) is None:
+        raise Unusable("the catalogue table holds what is no offset")
+    return int(data)
+
+
 def _apply(
-    message: Message, vector: bytes | None, partition: _Partition, read: StateReader
-) -> Record:
+    message: Message, vector: bytes | None, partition: _Partition, kept: Batch[bytes]
+) -> list[Record]:
     """The newest vector of the message's item, kept if the message is new."""
     key = message.key or b""
     if message.topic != REFRESH and message.offset > partition.applied:
@@ -123,8 +150,15 @@ def _apply(
         partition.values[key] = vector
     elif key not in partition.values:
         # Written again even if unchanged: somebody else's record may be the newest of the key.
-        partition.values[key] = read(message.partition, key)
-    return Record("item-vectors", key, partition.values[key], carried(message.headers))
+        found = kept.get(message.partition, key)
+        if found is None and kept.known(message.partition, key):
+            # It was set aside: the item is what the message says, or else what readers have.
+            found = vector
+            if found is None:
+                partition.values[key] = None
+                return []
+        partition.values[key] = found
+    return [Record("item-vectors", key, partition.values[key], carried(message.headers))]
 
 
 def _item_id(key: bytes | None) -> str:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Self
 
 from stream_app import schemas
-from stream_app.interests.record import Interest, decode, empty, encode
+from stream_app.interests.record import Interest, decode_fitting, empty, encode
 from stream_app.interests.update import Rules, apply_analysis, apply_behaviour
 from stream_app.messages.dead_letter import dead_letter
 from stream_app.messages.identity import event_hash
@@ -19,6 +20,7 @@ from stream_app.messages.message import (
     StateReader,
     carried,
 )
+from stream_app.processors.kept import Batch, Shelf
 from stream_app.processors.signals import Collector
 from stream_app.processors.validity import valid_analysis, valid_behaviour
 from stream_app.recommend.catalogue import Catalogue
@@ -60,11 +62,15 @@ class Interests:
         dimensions: int,
         partitions: int,
         future_seconds: float,
+        changelog: str,
     ) -> None:
+        """`changelog`: the topic of its table, by full name."""
         self._hybrid = hybrid
         self._catalogue = catalogue
         self._rules = rules
         self._dimensions = dimensions
+        fitting = partial(decode_fitting, dimensions=dimensions)
+        self._shelf = Shelf("interests", changelog, STAGE, fitting)
         self._partitions = partitions
         self._future = future_seconds
 
@@ -73,14 +79,15 @@ class Interests:
         users: dict[str, _User] = {}
         signals = Collector()
         letters: list[Record] = []
+        table = self._shelf.open(read, letters)
         for message in messages:
             try:
                 if message.topic == REFRESH:
-                    self._refresh(message, users, read)
+                    self._refresh(message, users, table)
                 elif message.topic == "analyses":
-                    self._analysis(message, users, read, signals)
+                    self._analysis(message, users, table, signals)
                 else:
-                    self._behaviour(message, users, read, signals)
+                    self._behaviour(message, users, table, signals)
             except Invalid as error:
                 letters.append(dead_letter(message, error, STAGE))
         ranked = self._hybrid.recommend([u.interest for u in users.values()], self._catalogue)
@@ -102,17 +109,22 @@ class Interests:
         records.extend(signals.records())
         return Result(records, states)
 
-    def _refresh(self, message: Message, users: dict[str, _User], read: StateReader) -> None:
-        user_id = (message.key or b"").decode()
-        if read(message.partition, user_id.encode()) is not None:
-            user = self._user(message, user_id, users, read)
+    def _refresh(self, message: Message, users: dict[str, _User], table: Batch[Interest]) -> None:
+        # Of a key that is no text nobody has events: another program wrote it.
+        user_id = (message.key or b"").decode(errors="replace")
+        if table.known(message.partition, user_id.encode()):
+            user = self._user(message, user_id, users, table)
             users[user_id] = user.caused(Event(REFRESH, user.interest.clock), message)
 
     def _analysis(
-        self, message: Message, users: dict[str, _User], read: StateReader, signals: Collector
+        self,
+        message: Message,
+        users: dict[str, _User],
+        table: Batch[Interest],
+        signals: Collector,
     ) -> None:
         analysis = valid_analysis(message, self._partitions, self._dimensions, self._future)
-        user = self._user(message, analysis.user_id, users, read)
+        user = self._user(message, analysis.user_id, users, table)
         apply_analysis(user.interest, analysis, self._rules)
         cause = Event("review", analysis.time, analysis.item_id, analysis.intensity)
         users[analysis.user_id] = user.caused(cause, message)
@@ -127,10 +139,14 @@ class Interests:
             )
 
     def _behaviour(
-        self, message: Message, users: dict[str, _User], read: StateReader, signals: Collector
+        self,
+        message: Message,
+        users: dict[str, _User],
+        table: Batch[Interest],
+        signals: Collector,
     ) -> None:
         behaviour, time = valid_behaviour(message, self._partitions, self._future)
-        user = self._user(message, behaviour.user_id, users, read)
+        user = self._user(message, behaviour.user_id, users, table)
         apply_behaviour(user.interest, behaviour, message.source, message.offset, time, self._rules)
         cause = Event(behaviour.kind, time, behaviour.item_id)
         users[behaviour.user_id] = user.caused(cause, message)
@@ -156,11 +172,11 @@ class Interests:
         )
 
     def _user(
-        self, message: Message, user_id: str, users: dict[str, _User], read: StateReader
+        self, message: Message, user_id: str, users: dict[str, _User], table: Batch[Interest]
     ) -> _User:
         """A user of the batch, or one that is not in it yet: only an event that was applied brings
         a user in, so that a refused one leads to its dead letter alone."""
         if (user := users.get(user_id)) is not None:
             return user
-        data = read(message.partition, user_id.encode())
-        return _User(message.partition, empty(self._dimensions) if data is None else decode(data))
+        found = table.get(message.partition, user_id.encode())
+        return _User(message.partition, empty(self._dimensions) if found is None else found)

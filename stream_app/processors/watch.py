@@ -12,6 +12,7 @@ from stream_app.emerging.discovered import SUBJECT, Discovered
 from stream_app.messages.dead_letter import dead_letter
 from stream_app.messages.message import REFRESH, Message, Record, Result, State, StateReader
 from stream_app.processors.analyse import alert_record
+from stream_app.processors.kept import Batch, Shelf
 from stream_app.processors.validity import check_key
 from stream_app.schemas import Alert, Invalid, Signals
 from stream_app.subjects.record import Subject, Windows, apply, decode, encode
@@ -48,19 +49,23 @@ class Watch:
         discovered: Discovered,
         *,
         partitions: int,
+        changelog: str,
     ) -> None:
+        """`changelog`: the topic of its table, by full name."""
         self._windows = windows
         self._rule = rule
         self._discovered = discovered
         self._partitions = partitions
+        self._shelf = Shelf("subjects", changelog, STAGE, decode)
         self._judge = lru_cache(JUDGED)(self._judge_counts)
 
     def __call__(self, messages: Sequence[Message], read: StateReader) -> Result:
         touched: dict[str, _Touched] = {}
         records: list[Record] = []
+        table = self._shelf.open(read, records)
         for message in messages:
             try:
-                self._fold(message, touched, read)
+                self._fold(message, touched, table)
             except Invalid as error:
                 records.append(dead_letter(message, error, STAGE))
         states = []
@@ -96,13 +101,15 @@ class Watch:
     def _judge_counts(self, closed: tuple[tuple[int, int, int], ...], now: int) -> list[Surge]:
         return judge([Window(*counts) for counts in closed], now, self._rule)
 
-    def _fold(self, message: Message, touched: dict[str, _Touched], read: StateReader) -> None:
+    def _fold(self, message: Message, touched: dict[str, _Touched], table: Batch[Subject]) -> None:
         if message.topic == REFRESH:
-            self._touch(message.partition, (message.key or b"").decode(), touched, read)
+            # A key that is no text is no subject's: another program wrote it.
+            name = (message.key or b"").decode(errors="replace")
+            self._touch(message.partition, name, touched, table)
             return
         pack = schemas.decode(message.value, Signals)
         check_key(message, pack.subject, self._partitions)
-        entry = self._touch(message.partition, pack.subject, touched, read)
+        entry = self._touch(message.partition, pack.subject, touched, table)
         if entry is None:
             if not pack.entries:
                 return  # a request to send it again, and nothing is known of it
@@ -118,11 +125,12 @@ class Watch:
         metrics.REPEATED.inc(fold.repeated)
 
     def _touch(
-        self, partition: int, name: str, touched: dict[str, _Touched], read: StateReader
+        self, partition: int, name: str, touched: dict[str, _Touched], table: Batch[Subject]
     ) -> _Touched | None:
         """A subject, from the batch or else from the table; None where it is in neither."""
         entry = touched.get(name)
-        if entry is None and (data := read(partition, name.encode())) is not None:
-            subject = decode(data)
+        if entry is None and table.known(partition, name.encode()):
+            # What cannot be used is replaced at once, or it would be set aside time and again.
+            subject = table.get(partition, name.encode()) or Subject()
             entry = touched[name] = _Touched(partition, subject, self.surges(subject))
         return entry

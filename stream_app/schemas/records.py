@@ -284,6 +284,24 @@ class Promotion(Struct, frozen=True, gc=False, omit_defaults=True):
     taken."""
 
 
+class Contract(Struct, frozen=True, gc=False):
+    """What the workers of a group have in common, so that each can use what another leaves."""
+
+    app: str
+    """The group."""
+    profile: str
+    """Its name."""
+    rules: dict[str, str]
+    """A hash of each part of the profile that changes what is masked, stored or told."""
+    dimensions: int
+    """Of the model's embeddings."""
+    labels: list[str]
+    """The model's classes, in their order."""
+    partitions: int
+    versions: dict[str, int]
+    """Of the records of each table, the latest that is written."""
+
+
 class Unmatched(Struct, frozen=True, gc=False, omit_defaults=True):
     """A review that fits no topic, for the discovery of new ones."""
 

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from stream_app.schemas import Signal
-from stream_app.schemas.state import decoding, unpack
+from stream_app.schemas.state import check_clock, decoding, unpack
 from stream_app.subjects.pairs import from_bytes, to_bytes
 
 IDS = 192
@@ -214,12 +214,14 @@ def encode(subject: Subject) -> bytes:
 
 
 def decode(data: bytes) -> Subject:
-    """The record from its bytes, also of version 2; raises StateError on others."""
+    """The record from its bytes, also of version 2; raises StateError on later ones, Unusable on
+    what is no record."""
     with decoding("subjects"):
         fields = unpack(data, _decoder, "subjects", (2, VERSION))
         _, clock, sums, windows, topics, ids, applied, neighbours = fields
         popularity, opinions, opinion = sums if isinstance(sums, tuple) else (sums, 0.0, 0.0)
-        return Subject(
+        check_clock(clock)
+        subject = Subject(
             clock,
             popularity,
             opinions,
@@ -230,6 +232,11 @@ def decode(data: bytes) -> Subject:
             applied,
             from_bytes(neighbours),
         )
+        numbers = [popularity, opinions, opinion, *subject.neighbours.values()]
+        numbers += [counts.intensity for counts in subject.windows.values()]
+        if not np.isfinite(numbers).all():
+            raise ValueError("not finite")
+        return subject
 
 
 def readable(subject: Subject) -> dict[str, object]:

@@ -39,6 +39,11 @@ UNREADABLE = Counter(
     "Messages of the topics that every worker reads whole that were passed over",
     ["topic"],
 )
+SET_ASIDE = Counter(
+    "stream_app_set_aside_records",
+    "Records of a table that could not be used: to the dead letters, their keys begun anew",
+    ["table"],
+)
 REPEATED = Counter("stream_app_repeated_events", "Events that were counted before")
 
 ROWS = Histogram(

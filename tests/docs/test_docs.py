@@ -217,8 +217,8 @@ def test_the_picture_shows_the_rooms_in_the_order_of_the_contract() -> None:
 def test_the_picture_of_the_flow_shows_topics_and_agents() -> None:
     flow = text(ROOT / "docs/flow.svg")
     drawn = set(re.findall(r'<text class="p"[^>]*>([^<]+)</text>', flow))
-    # What travels past the agents: the bundle that serves, and what a person has seen.
-    assert drawn == BY_NAME.keys() - {"models", "acknowledgements"}
+    # What travels past the agents: the bundle that serves, what a person has seen, the contract.
+    assert drawn == BY_NAME.keys() - {"models", "acknowledgements", "group"}
 
 
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:

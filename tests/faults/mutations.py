@@ -137,6 +137,33 @@ MUTATIONS = (
         "tests/delivery/test_shell.py",
     ),
     Mutation(
+        3, "a record that cannot be used ends the worker", "stream_app/processors/kept.py",
+        "        except Unusable as error:\n", "        except ZeroDivisionError as error:\n",
+        "tests/processors/test_unusable_state.py",
+    ),
+    Mutation(
+        3, "a vector of another length is used", "stream_app/interests/record.py",
+        "    if (found := len(interest.vector)) != dimensions:\n",
+        "    if (found := len(interest.vector)) < 0:\n",
+        "tests/processors/test_unusable_state.py",
+    ),
+    Mutation(
+        3, "a worker of any kind joins the group", "stream_app/delivery/contract.py",
+        "        if wrong := differences(group, mine):\n",
+        "        if wrong := differences(mine, mine):\n",
+        "tests/kafka/test_contract.py",
+    ),
+    Mutation(
+        3, "of claims the last holds", "stream_app/delivery/contract.py",
+        "    return list(claims.values())\n", "    return list(claims.values())[::-1]\n",
+        "tests/kafka/test_contract.py",
+    ),
+    Mutation(
+        4, "a worker with other masks fits", "stream_app/agents/contract.py",
+        '        "masks": profile.own_masks,\n', "",
+        "tests/delivery/test_contract.py",
+    ),
+    Mutation(
         4, "nothing is masked", "stream_app/text/prepare.py",
         "    text, counts = masker.mask(clean(raw))\n", "    text, counts = clean(raw), {}\n",
         "tests/processors/test_dead_letters.py",

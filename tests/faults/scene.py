@@ -116,6 +116,7 @@ class Scene:
         self.workers = [self.worker(name) for name in ("one", "two")]
         self.spare = self.worker("three")
         self.ill = self.worker("ill", "tests.faults.faulty")
+        self.foreign = self.worker("foreign", profile="finance")
         self.healed: set[Place] = set()
         """Inputs that a failing model refused, and that were answered when they came again."""
         self._visitors = Visitors(seed)
@@ -125,10 +126,11 @@ class Scene:
         self._alerts: dict[str, dict[str, Any]] = {}
         self._trends: dict[str, dict[str, Any]] = {}
 
-    def worker(self, name: str, module: str = "stream_app") -> Worker:
-        """A worker, not started."""
+    def worker(self, name: str, module: str = "stream_app", **changed: str) -> Worker:
+        """A worker, not started; `changed`: what of its settings is not the others'."""
         within = self.network.join(name) if self.network else []
-        return Worker(self.settings, self.folder, name, module, within)
+        settings = msgspec.structs.replace(self.settings, **changed)
+        return Worker(settings, self.folder, name, module, within)
 
     async def start(self) -> None:
         """Topics, catalogue, workers, the producer, the supervisor."""
@@ -154,7 +156,7 @@ class Scene:
         try:
             codes = [worker.terminate() for worker in self.workers]
         finally:
-            for worker in (*self.workers, self.spare, self.ill):
+            for worker in (*self.workers, self.spare, self.ill, self.foreign):
                 if worker.alive():
                     worker.kill()
         await self._witness.stop()

@@ -97,6 +97,20 @@ async def storm(scene: Scene) -> None:
             await asyncio.to_thread(scene.spare.terminate)
 
 
+async def foreign(scene: Scene) -> None:
+    """A third worker with another profile tries to join: it refuses, and nothing changes."""
+    worker = scene.foreign
+    worker.start()
+    worker.wanted = False  # no supervisor tries it twice
+
+    async def ended() -> bool:
+        return worker.ended() is not None
+
+    await until(ended, 60, "the foreign worker ends")
+    assert worker.ended() == 1, worker.said()
+    assert "does not fit the group" in worker.said().splitlines()[-1]
+
+
 def _bundle(scene: Scene, graph: Path | None = None) -> Bundle:
     """A signed bundle under a new name: the shipped weights, or another graph instead."""
     folder = scene.folder / f"bundle-{next(_numbers)}"
@@ -198,6 +212,7 @@ STRIKES: dict[str, Strike] = {
     "broker killed": broker,
     "all brokers killed": brokers,
     "rebalance storm": storm,
+    "foreign worker": foreign,
     "bundle swapped": swap,
     "bad bundle promoted": poison,
     "worker cut off": cut,

@@ -20,7 +20,13 @@ from tests.faults.scene import Outcome, Scene
 from tests.faults.strikes import FAILING, possible
 from tests.kafka.workers import settings_for
 
-GENTLE = ("bundle swapped", "bad bundle promoted", "model slow", "model failing")
+GENTLE = (
+    "foreign worker",
+    "bundle swapped",
+    "bad bundle promoted",
+    "model slow",
+    "model failing",
+)
 """No kill, freeze or cut: three times each, whatever `--strikes` says."""
 SHORT = ("worker killed, state truncated", "worker frozen", "worker cut off", "broker killed")
 

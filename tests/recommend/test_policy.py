@@ -298,8 +298,9 @@ def test_a_list_that_no_item_can_fill_is_not_sought_in_all(
 def test_what_policy_kept_out_is_told_with_the_list() -> None:
     hybrid = Hybrid([Content(1e6, {})], policy.Rules(), 5)
     interests = Interests(
-        hybrid, catalogue(), RULES, dimensions=DIMENSIONS, partitions=1, future_seconds=1
-    )
+        hybrid, catalogue(), RULES, dimensions=DIMENSIONS, partitions=1, future_seconds=1,
+        changelog="interests",
+    )  # fmt: skip
     value = schemas.encode(Behaviour("u", "i0", "purchase"))
     message = Message("behaviours", 0, 0, b"u", value, (), 1e9)
     sent = interests([message], lambda partition, key: None).records

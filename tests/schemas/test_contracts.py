@@ -62,6 +62,9 @@ EXAMPLES: dict[type[Any], list[Any]] = {
         schemas.Alert("a1", "severe", "item:i1", 1.0, "why", schemas.Evidence(), intensity=-1.0),
         schemas.Alert("a2", "surge_over", "topic:t", 2.0, "why", EVIDENCE, began=1.0),
     ],
+    schemas.Contract: [
+        schemas.Contract("a", "shop", {"masks": "0f"}, 384, ["negative"], 4, {"subjects": 3}),
+    ],
     schemas.Acknowledgement: [
         schemas.Acknowledgement("surge:item:i1:7", 1.0),
         schemas.Acknowledgement("surge:item:i1:7", 2.0, withdrawn=True),
@@ -110,6 +113,7 @@ BROKEN: dict[type[Any], list[dict[str, Any]]] = {
         {"withheld": {"seen": "i1"}},
     ],
     schemas.Alert: [{"kind": 1}, {"evidence": None}],
+    schemas.Contract: [{"app": 1}, {"rules": []}, {"dimensions": "384"}, {"versions": {"a": "b"}}],
     schemas.Acknowledgement: [{"alert_id": " "}, {"time": "now"}, {"withdrawn": 1}],
     schemas.Trend: [{"history": [{}]}, {"reviews": "9"}, {"emerging": [{"words": []}]}],
     schemas.Signals: [{"entries": [[7]]}, {"entries": [[7, 1, 1.0, None, 2, 1.0, []]]}],

@@ -23,6 +23,7 @@ PARTITIONS = 4
 DECODE = {"interests": record.decode, "subjects": subject.decode}
 YOUNGER: dict[str, list[Any]] = {
     "acknowledgements": [schemas.Acknowledgement("severe:r1", 1.0)],
+    "group": [schemas.Contract("a", "shop", {"masks": "0"}, 384, ["negative"], 4, {"subjects": 3})],
 }
 """Topics that came after what is kept, with examples of their values."""
 Tables = dict[str, dict[tuple[int, bytes], bytes]]
