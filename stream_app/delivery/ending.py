@@ -7,6 +7,7 @@ import traceback
 from aiokafka.errors import KafkaError
 
 from stream_app.delivery.outbox import Outbox
+from stream_app.delivery.ownership import Fenced
 from stream_app.schemas import Invalid
 from stream_app.schemas.state import StateError
 
@@ -15,7 +16,7 @@ log = logging.getLogger(__name__)
 EXIT_FAILURE = 70
 END_SECONDS = 5.0
 """How long deliveries that others have begun may take when one has failed."""
-SELF_EXPLAINING = (StateError, Invalid, KafkaError)
+SELF_EXPLAINING = (StateError, Invalid, Fenced, KafkaError)
 """Errors of which the log has the text alone: it says what is wrong, and quotes no content."""
 
 

@@ -16,7 +16,7 @@ import pytest
 from stream_app.commands.access import COMPONENTS, acls
 from stream_app.commands.main import main
 from stream_app.messages.topics import BY_NAME, TABLES, changelog, full_name
-from stream_app.settings import PREFIX, Settings
+from stream_app.settings import OTHERS, PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 ENTRANCES = ("README.md", "README.zh.md")
@@ -97,10 +97,15 @@ def commands(line: str) -> Iterator[list[str]]:
         words = shlex.split(line, comments=True)
     except ValueError:
         return
-    while "stream-app" in words:
-        words = words[words.index("stream-app") + 1 :]
-        end = next((n for n, word in enumerate(words) if word in ("|", "&&", "&", ";", ">")), None)
-        yield words[:end]
+    call: list[str] = []
+    for word in [*words, ";"]:
+        if word not in ("|", "&&", "&", ";", ">"):
+            call.append(word)
+            continue
+        # What a namespace or a release of that name is to others is no call of ours.
+        if "stream-app" in call and call[0] not in ("helm", "kubectl"):
+            yield call[call.index("stream-app") + 1 :]
+        call = []
 
 
 def unknown(words: list[str]) -> str | None:
@@ -146,6 +151,8 @@ def test_a_command_that_is_not_there_is_noticed() -> None:
     assert unknown(words) == "no command make"
     (words,) = commands("stream-app --profile shop tail alerts --backwards | head")
     assert unknown(words) == "tail: no option --backwards"
+    (words,) = commands("stream-app topics strimzi --cluster x | kubectl -n stream-app apply -f -")
+    assert unknown(words) is None
 
 
 @by_page
@@ -163,7 +170,7 @@ def test_every_setting_is_explained() -> None:
 
 @by_page
 def test_every_variable_is_a_setting(page: Path) -> None:
-    fields = {field.name.upper() for field in msgspec.structs.fields(Settings)} | {"CONFIG"}
+    fields = {field.name.upper() for field in msgspec.structs.fields(Settings)} | set(OTHERS)
     named = set(re.findall(rf"{PREFIX}([A-Z][A-Z_]*[A-Z])", text(page)))
     assert named <= fields
 
