@@ -31,6 +31,8 @@ def _reason(error: Exception) -> str | None:
     from stream_app.broker import BrokerError
     from stream_app.commands.files import LineError
     from stream_app.delivery.administration import TopicsError
+    from stream_app.delivery.group import GroupError
+    from stream_app.delivery.snapshot import SnapshotError
     from stream_app.delivery.upstream.names import UpstreamError
     from stream_app.inference.bundle import BundleError
     from stream_app.profiles import ProfileError
@@ -43,6 +45,6 @@ def _reason(error: Exception) -> str | None:
         )
     known = (
         BrokerError, BundleError, ProfileError, SettingsError, TopicsError, LineError, KafkaError,
-        UpstreamError,
+        GroupError, SnapshotError, UpstreamError,
     )  # fmt: skip
     return str(error) if isinstance(error, known) else None
