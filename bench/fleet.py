@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from bench.observed import Observed
@@ -30,6 +31,7 @@ class Fleet(Observed):
         super().__init__(settings)
         self.folder = folder
         self._command = [sys.executable, "-m", *command]
+        self._named = False
         self._processes: list[subprocess.Popen[bytes]] = []
 
     @property
@@ -37,17 +39,41 @@ class Fleet(Observed):
         """Of the workers that were started."""
         return [process.pid for process in self._processes]
 
-    def start(self, workers: int) -> None:
-        """Start so many; a worker finds the folder that the worker of its number left."""
-        for number in range(workers):
-            data = str(self.folder / str(number))
-            variables = environment(msgspec.structs.replace(self.settings, data_dir=data))
-            # Faust draws a spinner on stdout.
-            self._processes.append(
-                subprocess.Popen(
-                    self._command, env=os.environ | variables, stdout=subprocess.DEVNULL
-                )
-            )
+    def start(self, workers: int, named: bool = False) -> None:
+        """Start so many; a worker finds the folder that the worker of its number left, and `named`
+        its place in the group."""
+        self._named = named
+        self._processes.extend(self._spawn(number) for number in range(workers))
+
+    def _spawn(self, number: int) -> subprocess.Popen[bytes]:
+        data, instance = str(self.folder / str(number)), f"worker-{number}" if self._named else ""
+        own = msgspec.structs.replace(self.settings, data_dir=data, instance=instance)
+        # Faust draws a spinner on stdout.
+        return subprocess.Popen(
+            self._command, env=os.environ | environment(own), stdout=subprocess.DEVNULL
+        )
+
+    async def restart(self, number: int) -> None:
+        """Stop a worker as a deployment does, and start it again."""
+        self._processes[number].terminate()
+        await asyncio.to_thread(self._processes[number].wait, 30)
+        self._processes[number] = self._spawn(number)
+
+    async def members(self) -> dict[str, frozenset[tuple[str, int]]]:
+        """Topics and partitions by member id; empty while partitions move."""
+        try:
+            described = await self._admin.describe_consumer_groups([self.settings.app])
+        except GroupCoordinatorNotAvailableError:
+            return {}  # the first group of a broker makes the topic of the offsets
+        _, _, state, _, _, members, *_ = described[0].groups[0]
+        if state != STABLE:
+            return {}
+        decode = ConsumerProtocolMemberAssignment.decode
+        return {
+            member[0]: frozenset((t, n) for t, numbers in decode(member[-1]).assignment
+                                 for n in numbers)
+            for member in members
+        }  # fmt: skip
 
     async def stop(self) -> None:
         """End the workers as a deployment does."""
@@ -69,12 +95,7 @@ class Fleet(Observed):
 
     async def joined(self) -> bool:
         """Whether every worker is in the group, and the group at rest."""
-        try:
-            described = await self._admin.describe_consumer_groups([self.settings.app])
-        except GroupCoordinatorNotAvailableError:
-            return False  # the first group of a broker makes the topic of the offsets
-        _, _, state, _, _, members, *_ = described[0].groups[0]
-        return bool(state == STABLE and len(members) == len(self._processes))
+        return len(await self.members()) == len(self._processes)
 
     async def last(self, topic: str) -> list[bytes]:
         """The newest value of each partition that has any."""

@@ -58,7 +58,21 @@ class Replay:
         """All outputs, batch by batch. Inputs: the topics that producers write."""
         pending = iter(messages)
         while batch := list(islice(pending, BATCH)):
-            yield from self._batch(batch)
+            yield from self.take([self._receive(entry) for entry in batch if entry.topic in INPUTS])
+
+    def take(self, messages: Sequence[Message]) -> Iterator[Output]:
+        """All outputs of a batch of inputs with the partitions and offsets that they have."""
+        received: dict[str, list[Message]] = defaultdict(list)
+        for message in messages:
+            received[message.topic].append(message)
+        for agent in self._agents:
+            taken = [message for topic in agent.topics for message in received.pop(topic, [])]
+            result = self.process(agent, taken)
+            for entry in result.records:
+                if entry.topic in CONSUMED:
+                    received[entry.topic].append(self._receive(entry))
+            yield from self._send(result.records)
+        assert not any(received.values()), f"nobody takes {list(received)}"
 
     def records(self, table: str) -> dict[str, dict[str, Any]]:
         """A table's records by key, in a readable form."""
@@ -87,20 +101,6 @@ class Replay:
             else:
                 values[state.partition, state.key] = state.value
         return result
-
-    def _batch(self, batch: Sequence[Record]) -> Iterator[Output]:
-        received: dict[str, list[Message]] = defaultdict(list)
-        for entry in batch:
-            if entry.topic in INPUTS:
-                received[entry.topic].append(self._receive(entry))
-        for agent in self._agents:
-            taken = [message for topic in agent.topics for message in received.pop(topic, [])]
-            result = self.process(agent, taken)
-            for entry in result.records:
-                if entry.topic in CONSUMED:
-                    received[entry.topic].append(self._receive(entry))
-            yield from self._send(result.records)
-        assert not any(received.values()), f"nobody takes {list(received)}"
 
     def _receive(self, entry: Record) -> Message:
         if entry.key is None:

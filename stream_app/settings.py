@@ -52,6 +52,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Of every partitioned topic; fixed once topics exist."""
     replication: Annotated[int, Meta(ge=1, le=100)] = 1
     retention_hours: Annotated[float, Meta(ge=0.1, le=1_000_000)] = 168
+    instance: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,200}$")] = ""
+    """This worker's name in the group: it keeps its partitions over a restart that takes less than
+    the session timeout. Empty: they move when it stops."""
     standby_replicas: Annotated[int, Meta(ge=0, le=100)] = 0
     """Workers that keep a warm copy of each table partition."""
 

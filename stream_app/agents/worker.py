@@ -57,6 +57,9 @@ def create_app(settings: Settings) -> faust.App:
         broker_session_timeout=settings.session_timeout,
         broker_heartbeat_interval=settings.session_timeout / 6,
         broker_commit_interval=1.0,
+        consumer_group_instance_id=settings.instance or None,
+        # A member that comes back must give the URL that it had; nothing listens there.
+        canonical_url=f"http://{settings.instance}" if settings.instance else None,
         store="rocksdb://",
         datadir=str(Path(settings.data_dir).resolve()),
         topic_partitions=settings.partitions,

@@ -12,6 +12,7 @@ import click
 
 from stream_app.messages.topics import (
     AGENT_NAMES,
+    CONSUMED,
     TABLES,
     TOPICS,
     Client,
@@ -24,13 +25,13 @@ from stream_app.messages.topics import (
 )
 from stream_app.settings import Settings
 
-Component = Literal["worker", "operator"] | Client
-COMPONENTS: tuple[str, ...] = ("worker", "operator", *get_args(Client))
+Component = Literal["worker", "operator", "backup", "restore"] | Client
+COMPONENTS: tuple[str, ...] = ("worker", "operator", "backup", "restore", *get_args(Client))
 """Who gives the dashboard the auditor's rights too sees why letters died on it, and with the
 producer's can write reviews there."""
 
 
-Operation = Literal["Read", "Write", "Create", "Describe"]
+Operation = Literal["Read", "Write", "Create", "Describe", "Delete"]
 
 
 class Acl(NamedTuple):
@@ -58,6 +59,20 @@ def _acls(settings: Settings, component: Component) -> Iterator[Acl]:
     changelogs = [changelog(settings, table.name) for table in TABLES]
     if component == "operator":
         yield from on(("Create", "Describe"), *full(TOPICS), *changelogs)
+        return
+    if component == "backup" or component == "restore":
+        # What a snapshot holds: what the group takes, and what is compacted.
+        held = [t for t in TOPICS if t.compacted or t.name in CONSUMED]
+        yield from on(("Read",), *full(held), *changelogs)
+        # Restoring it looks whether all topics are there; so does whoever reads their ends.
+        yield from on(("Describe",), *full(TOPICS))
+        if component == "backup":
+            yield Acl("Describe", "group", settings.app)
+            return
+        yield Acl("Read", "group", settings.app)
+        yield from on(("Write",), *full(held), *changelogs)
+        # Fillers are removed where compaction does not do it.
+        yield from on(("Delete",), *full(t for t in held if not t.compacted))
         return
     if component == "worker":
         parties: tuple[Party, ...] = (*AGENT_NAMES, "worker")

@@ -32,6 +32,8 @@ def _reason(error: Exception) -> str | None:
     from stream_app.commands.files import LineError
     from stream_app.delivery.administration import TopicsError
     from stream_app.delivery.contract import ContractError
+    from stream_app.delivery.group import GroupError
+    from stream_app.delivery.snapshot import SnapshotError
     from stream_app.delivery.upstream.names import UpstreamError
     from stream_app.inference.bundle import BundleError
     from stream_app.profiles import ProfileError
@@ -43,7 +45,7 @@ def _reason(error: Exception) -> str | None:
             f"no broker answers, or none takes this login: {error}; `stream-app broker` starts one"
         )
     known = (
-        BrokerError, BundleError, ContractError, ProfileError, SettingsError, TopicsError,
-        LineError, KafkaError, UpstreamError,
+        BrokerError, BundleError, ContractError, GroupError, KafkaError, LineError, ProfileError,
+        SettingsError, SnapshotError, TopicsError, UpstreamError,
     )  # fmt: skip
     return str(error) if isinstance(error, known) else None

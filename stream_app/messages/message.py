@@ -7,6 +7,9 @@ Headers = tuple[tuple[str, bytes | None], ...]
 REFRESH = "refresh"
 """Topic of a message that the shell itself makes for an overwritten key: the processor is to put
 out the key's state and outputs again, unchanged."""
+FILLER = b"\x00filler"
+"""Key of what an import puts where messages stood that nobody needs, so that those after them have
+the offsets that they had. Nobody takes it for a message."""
 CARRIED = 8192
 """Bytes of headers that travel from input to output."""
 HEADER = 16

@@ -24,7 +24,7 @@ from stream_app.settings import Settings, load, security
 from tests import needs
 from tests.kafka.users import USERS, As, Secured, password
 
-OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8}
+OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Delete": 6, "Describe": 8}
 RESOURCES = {"topic": 2, "group": 3}
 LITERAL, ALLOW = 3, 3
 

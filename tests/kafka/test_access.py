@@ -24,8 +24,11 @@ from stream_app.broker.process import free_ports
 from stream_app.commands import access
 from stream_app.commands.access import Acl
 from stream_app.commands.main import main
+from stream_app.commands.state import KEPT, versions
 from stream_app.dashboard.publisher import Publisher
 from stream_app.dashboard.reader import Reader
+from stream_app.delivery.export import export
+from stream_app.delivery.restore import restore
 from stream_app.messages.topics import TABLES, TOPICS, changelog, full_name
 from stream_app.settings import Settings, security
 from stream_app.text.mask import Masker
@@ -208,3 +211,16 @@ async def test_a_dashboard_with_least_rights_leaves_out_what_it_may_not(
         await publisher.stop()
     with pytest.raises(BrokerError, match="stream-app acls dashboard"):
         await Reader(as_user("auditor", "job"), Masker()).check()
+
+
+async def test_who_may_backup_exports_and_who_may_restore_imports(
+    as_user: As, tmp_path: Path
+) -> None:
+    path = tmp_path / "state.gz"
+    exported = await export(as_user("backup"), path, KEPT, lambda _: None)
+    with pytest.raises((TopicAuthorizationFailedError, GroupAuthorizationFailedError)):
+        await restore(as_user("backup"), path, versions(), True, lambda _: None)
+    await restore(as_user("restore"), path, versions(), True, lambda _: None)
+    again = await export(as_user("backup"), path, KEPT, lambda _: None)
+    assert again.footer.counts == exported.footer.counts
+    assert again.footer.places == exported.footer.places

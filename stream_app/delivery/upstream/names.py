@@ -111,6 +111,21 @@ NAMES: dict[str, list[Name]] = {
             "OffsetFetchRequest": "tells the requests whose answers are checked",
         }, OTHER_CLIENT),
     ],
+    "membership": [
+        *_names(AIOKAFKA, "aiokafka.consumer.consumer", {
+            "GroupCoordinator": "replaced by ours",
+        }),
+        *_names(AIOKAFKA, COORDINATOR, {
+            "_send_req": "overridden: a member that nobody knows asks by its name",
+            "_group_instance_id": "read: the name, if there is one",
+            "generation": "read: a part of the question",
+            "member_id": "read: a part of the question",
+        }),
+        *_names(AIOKAFKA, "aiokafka.protocol.group", {
+            "HeartbeatRequest": "tells the requests whose answers are looked at",
+            "SyncGroupRequest": "is the question: it carries the name and changes nothing",
+        }),
+    ],
     "unpacking": [
         *_names(AIOKAFKA, "aiokafka.consumer.fetcher", {
             "PartitionRecords": "replaced by ours",

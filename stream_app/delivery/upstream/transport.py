@@ -38,10 +38,10 @@ from faust.transport.drivers import aiokafka as driver
 from mode.utils.futures import notify
 
 from stream_app.delivery.inbox import Batch, Inbox
-from stream_app.delivery.upstream import committed, unpacking
+from stream_app.delivery.upstream import committed, membership, unpacking
 from stream_app.delivery.upstream.names import require
 from stream_app.delivery.upstream.pace import Pace
-from stream_app.messages.message import Message, size
+from stream_app.messages.message import FILLER, Message, size
 from stream_app.messages.topics import LARGE
 from stream_app.settings import Settings
 
@@ -202,6 +202,8 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         topic = tp.topic.removeprefix(self.prefix)
         read = self._read_offset[tp]
         for record in records:
+            if record.key == FILLER and record.value is None:
+                continue  # a gap to those who ack
             if read is not None:
                 if record.offset < read:
                     continue
@@ -222,6 +224,7 @@ def transport_class(settings: Settings) -> type[Any]:
     require("transport")
     unpacking.install()
     committed.install()
+    membership.install()
 
     class Consumer(_Consumer):
         fetch_wait_ms = settings.fetch_wait_ms

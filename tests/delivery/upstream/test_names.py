@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 
 import stream_app.delivery.upstream as room
 from stream_app.commands.errors import friendly
-from stream_app.delivery.upstream import committed, names, unpacking
+from stream_app.delivery.upstream import committed, membership, names, unpacking
 from stream_app.delivery.upstream.assignment import Assignment
 from stream_app.delivery.upstream.names import LIBRARIES, NAMES, UpstreamError, present
 from stream_app.delivery.upstream.pace import Pace
@@ -61,6 +61,7 @@ INSTALLED: dict[str, Callable[[], object]] = {
     "transport": lambda: transport_class(Settings()),
     "pace": lambda: Pace(None),
     "committed": committed.install,
+    "membership": membership.install,
     "unpacking": unpacking.install,
     "store": lambda: add(None, "interests"),
     "tables": lambda: add(None, "interests"),

@@ -10,9 +10,13 @@ from faust.types import TP
 
 from stream_app.agents.worker import create_app
 from stream_app.delivery.inbox import Inbox
+from stream_app.messages.message import FILLER
 from stream_app.settings import load
 
 A, B, CHANGELOG = TP("p.reviews", 0), TP("p.analyses", 0), TP("app-subjects-changelog", 0)
+
+FILLED = 100
+"""From here on the fixture's records are an import's fillers, but for every tenth."""
 
 
 class Fixture:
@@ -46,8 +50,9 @@ class Fixture:
 
 
 def _record(tp: TP, offset: int) -> ConsumerRecord:
+    key, value = (FILLER, None) if offset >= FILLED and offset % 10 else (b"k", b"v")
     return ConsumerRecord(
-        tp.topic, tp.partition, offset, 1500, 0, b"k", b"v", None, 1, 1, (("h", b"x"),)
+        tp.topic, tp.partition, offset, 1500, 0, key, value, None, 1, 1, (("h", b"x"),)
     )
 
 
@@ -96,3 +101,11 @@ async def test_commits_follow_acks_over_what_was_compacted_away(fixture: Fixture
     # Read again after a seek, what is behind the read offset is not taken twice.
     await fixture.read({A: [3, 7]})
     assert fixture.reviews.next_batch().offsets == {A: [7]}
+
+
+async def test_fillers_are_no_messages_and_hold_no_commit_up(fixture: Fixture) -> None:
+    await fixture.read({A: [99, 101, 102, 110]})
+    batch = fixture.reviews.next_batch()
+    assert [message.offset for message in batch.messages] == [99, 110]
+    fixture.reviews.ack(batch)
+    assert fixture.consumer._new_offset(A) == 111
