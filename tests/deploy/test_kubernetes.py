@@ -317,3 +317,14 @@ def test_workers_scale_by_the_lag_of_their_group_up_to_the_partitions() -> None:
         assert int(given["lagThreshold"]) > 0
     topics = [trigger["metadata"]["topic"] for trigger in spec["triggers"]]
     assert topics == [full_name(settings, BY_NAME[name].name) for name in ("reviews", "analyses")]
+
+
+def test_no_service_of_the_namespace_becomes_a_setting() -> None:
+    """A Service named stream-app-dashboard would give every pod a STREAM_APP_DASHBOARD_PORT of
+    `tcp://…`, which is no port, and variables that are no settings."""
+    with pytest.raises(settings_module.SettingsError):
+        settings_module.load(environ={"STREAM_APP_DASHBOARD_PORT": "tcp://10.0.0.1:8080"})
+    assert [pod for pod in pods() if pod.get("enableServiceLinks") is not False] == []
+    for file in sorted((ROOT / "deploy" / "helm").rglob("templates/*.yaml")):
+        text = file.read_text()
+        assert text.count("enableServiceLinks: false") == text.count("containers:"), file
