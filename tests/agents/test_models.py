@@ -196,6 +196,16 @@ async def test_a_graph_that_loops_or_eats_memory_is_refused_and_not_tried_again(
     assert not Attempts(Path(settings.data_dir)).failure(anew)
 
 
+async def test_answers_that_are_none_are_found_before_they_serve(
+    place: Place, live: Live, started: Callable[..., _Promoted]
+) -> None:
+    crooked = place.bundle("crooked-1", "crooked")
+    promoted = started(place.settings)
+    promoted.take(KEY, announced(crooked))
+    await promoted.settled()
+    assert live.version != crooked.version and "unit length" in live.behind
+
+
 async def test_another_tokenizer_or_config_is_another_version(
     place: Place, live: Live, started: Callable[..., _Promoted]
 ) -> None:

@@ -238,7 +238,7 @@ MUTATIONS = (
     Mutation(
         9, "a bundle is loaded untried", "stream_app/agents/models.py",
         "            if not tried:\n", "            if False:\n",
-        "tests/agents/test_models.py -k loops",
+        "tests/agents/test_models.py -k answers",
     ),
     Mutation(
         9, "a trial has no end", "stream_app/inference/trial.py",

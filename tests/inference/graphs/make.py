@@ -77,6 +77,9 @@ ZERO = constant("zero", np.float32(0))
 def main() -> None:
     """Write all of them."""
     write("small", [helper.make_node("Identity", ["zero"], ["delay"])], ZERO)
+    # Embeddings of length 2: it loads, and answers what is none.
+    node = helper.make_node("Identity", ["more"], ["delay"])
+    write("crooked", [node], constant("more", np.float32(1)))
     nodes, constants = loop(ENDLESS)
     write("endless", nodes, *constants)
     grown = [
