@@ -125,7 +125,8 @@ def _bound(seconds: float, memory: int) -> None:
     os.nice(10)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    whole = math.ceil(seconds)
+    # The parent ends it by the clock; this is for the case that it cannot.
+    whole = math.ceil(2 * seconds)
     resource.setrlimit(resource.RLIMIT_CPU, (whole, whole))
     if sys.platform == "linux":
         import ctypes

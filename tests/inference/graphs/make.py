@@ -13,6 +13,8 @@ HERE = Path(__file__).parent
 DIMENSIONS, LABELS = 384, 3
 ENDLESS = 2**62
 HUGE = 10**10
+GIB = 2**28
+"""As float32."""
 
 
 def constant(name: str, value: Any) -> Any:
@@ -74,6 +76,19 @@ def loop(trips: int) -> tuple[list[Any], list[Any]]:
 ZERO = constant("zero", np.float32(0))
 
 
+def zeros(each: int, more: int) -> tuple[list[Any], *tuple[Any, ...]]:
+    """So many zeros for each token, and so many more: not known before a text comes."""
+    nodes = [
+        helper.make_node("Size", ["input_ids"], ["tokens"]),
+        helper.make_node("Mul", ["tokens", "each"], ["some"]),
+        helper.make_node("Add", ["some", "more"], ["many"]),
+        helper.make_node("Reshape", ["many", "flat"], ["shape"]),
+        helper.make_node("ConstantOfShape", ["shape"], ["zeros"]),
+        helper.make_node("ReduceSum", ["zeros"], ["delay"], keepdims=0),
+    ]
+    return nodes, constant("each", each), constant("more", more), constant("flat", [1])
+
+
 def main() -> None:
     """Write all of them."""
     write("small", [helper.make_node("Identity", ["zero"], ["delay"])], ZERO)
@@ -82,15 +97,8 @@ def main() -> None:
     write("crooked", [node], constant("more", np.float32(1)))
     nodes, constants = loop(ENDLESS)
     write("endless", nodes, *constants)
-    grown = [
-        # As many zeros as there are tokens, times a lot: not known before a text comes.
-        helper.make_node("Size", ["input_ids"], ["tokens"]),
-        helper.make_node("Mul", ["tokens", "huge"], ["many"]),
-        helper.make_node("Reshape", ["many", "flat"], ["shape"]),
-        helper.make_node("ConstantOfShape", ["shape"], ["zeros"]),
-        helper.make_node("ReduceSum", ["zeros"], ["delay"], keepdims=0),
-    ]
-    write("greedy", grown, constant("huge", HUGE), constant("flat", [1]))
+    write("greedy", *zeros(HUGE, 0))
+    write("stout", *zeros(0, GIB))
 
 
 if __name__ == "__main__":
