@@ -23,8 +23,11 @@ PAGES = 20
 SECONDS = 5.0
 REFRESH_MS = 5.0
 """Processor time of one page's refresh, at the median."""
-STALL_MS = 60.0
-"""The longest time for which the loop does nothing else."""
+LONGEST_MS = 150.0
+"""The longest refresh, one that draws another list: 20 to 60 as measured."""
+SHARE = 0.5
+"""Of the loop's time, for all pages, what they send, and reading 500 reviews a second. When each
+page computed everything for itself the pages alone took more than there is."""
 
 
 class Clock:
@@ -81,7 +84,6 @@ async def test_twenty_open_pages_do_not_hold_up_the_loop() -> None:
     fill(reading.state, time.time())
     with rendered(reading, [f"u{n}" for n in range(PAGES)]) as pages, Clock() as clock:
         taken: list[float] = []
-        stalls: list[float] = []
         # What the new pages are made of is sent first.
         await asyncio.sleep(1.0)
         ends = time.monotonic() + SECONDS
@@ -102,19 +104,15 @@ async def test_twenty_open_pages_do_not_hold_up_the_loop() -> None:
                     number += 1
                 await asyncio.sleep(0.05)
 
-        async def watch() -> None:
-            before = clock.now()
-            while time.monotonic() < ends:
-                await asyncio.sleep(0)
-                now = clock.now()
-                stalls.append(now - before)
-                before = now
-
         phases = (page.EVERY * number / PAGES for number in range(PAGES))
         follows = (follow(p.refresh, phase) for p, phase in zip(pages, phases, strict=True))
-        await asyncio.gather(*follows, read(), watch())
-    median = 1000 * sorted(taken)[len(taken) // 2]
-    stall = 1000 * max(stalls)
-    print(f"refresh {median:.1f} ms at the median, the longest stall {stall:.0f} ms")
+        began, busy = time.monotonic(), clock.now()
+        await asyncio.gather(*follows, read())
+        share = (clock.now() - busy) / (time.monotonic() - began)
+    median, longest = 1000 * sorted(taken)[len(taken) // 2], 1000 * max(taken)
+    print(
+        f"refresh: median {median:.1f} ms, longest {longest:.0f} ms; the loop's share {share:.0%}"
+    )
     assert median < REFRESH_MS
-    assert stall < STALL_MS
+    assert longest < LONGEST_MS
+    assert share < SHARE
