@@ -7,7 +7,7 @@ repeated review replaces itself.
 
 import re
 
-from stream_app.messages.identity import event_hash
+from stream_app.messages.identity import hash64
 from stream_app.schemas import Analysis, Unmatched
 
 SLOTS = 2048
@@ -27,7 +27,7 @@ _WORD = re.compile(r"[\u3400-\u9fff]|(?:(?![\u3400-\u9fff])[^\W\d_])+")
 def unmatched(analysis: Analysis) -> tuple[bytes, Unmatched] | None:
     """Slot and record of a review; None if it is too short, or one of a known topic that is not
     sampled."""
-    number = event_hash("review", analysis.user_id, analysis.id)
+    number = hash64(analysis.id)
     if analysis.topics:
         if number % COMMON:
             return None

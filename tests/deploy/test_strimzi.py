@@ -56,7 +56,7 @@ SPECS = {
                     ),
                     operations={
                         "type": "array",
-                        "items": {"enum": ["Read", "Write", "Create", "Describe"]},
+                        "items": {"enum": ["Read", "Write", "Create", "Delete", "Describe"]},
                     },
                 ),
             },

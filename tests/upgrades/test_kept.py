@@ -170,7 +170,7 @@ def test_a_fixture_that_is_not_read_any_more_says_so(tmp_path: Path) -> None:
     for line in lines:
         if line["kept"] == "state" and line["table"] == "subjects":
             fields = msgspec.msgpack.decode(base64.b64decode(line["value"]), strict=False)
-            value = msgspec.msgpack.encode([1, *fields[1:]])
+            value = msgspec.msgpack.encode([9, *fields[1:]])
             line["value"] = base64.b64encode(value).decode()
     with lzma.open(tmp_path / "old.jsonl.xz", "wt") as file:
         file.writelines(json.dumps(line) + "\n" for line in lines)
@@ -178,4 +178,4 @@ def test_a_fixture_that_is_not_read_any_more_says_so(tmp_path: Path) -> None:
         read(tmp_path / "old.jsonl.xz")
     (line,) = str(failed.value).splitlines()
     assert "old.jsonl.xz, kept at" in line
-    assert "the subjects table holds a record of version 1, this worker reads 2 and 3" in line
+    assert "the subjects table holds a record of version 9, this worker reads 2 and 3" in line
