@@ -26,7 +26,7 @@ from stream_app.messages.topics import (
 from stream_app.settings import Settings
 
 Component = Literal["worker", "operator", "backup", "restore"] | Client
-COMPONENTS: tuple[str, ...] = ("worker", "operator", "backup", "restore", *get_args(Client))
+COMPONENTS: tuple[Component, ...] = ("worker", "operator", "backup", "restore", *get_args(Client))
 """Who gives the dashboard the auditor's rights too sees why letters died on it, and with the
 producer's can write reviews there."""
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from stream_app import schemas
@@ -27,6 +28,7 @@ from stream_app.messages.vectors import pack, unpack
 from stream_app.processors.kept import Batch, Shelf
 from stream_app.processors.validity import check_key, event_time
 from stream_app.schemas import Invalid, Item, ItemVector
+from stream_app.schemas.records import Id
 from stream_app.schemas.state import Unusable
 from stream_app.telemetry import metrics
 from stream_app.text.clean import clean
@@ -166,9 +168,12 @@ def _item_id(key: bytes | None) -> str:
     if not key:
         raise Invalid("the message has neither key nor value")
     try:
-        return key.decode()
+        # No item has another, and a key of megabytes would fit no record of the table.
+        return msgspec.convert(key.decode(), Id)
     except UnicodeDecodeError as error:
         raise Invalid(f"the message key is not UTF-8: byte {error.start} of {len(key)}") from None
+    except msgspec.ValidationError as error:
+        raise Invalid(f"the message key is no item_id: {error}") from None
 
 
 def item_text(item: Item) -> str:

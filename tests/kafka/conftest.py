@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from typing import get_args
 
 import pytest
 import trustme
@@ -19,7 +18,6 @@ from stream_app.broker.kafka import KafkaCluster, KafkaUnavailable, Security
 from stream_app.commands import access
 from stream_app.commands.access import Acl
 from stream_app.delivery import administration
-from stream_app.messages.topics import Client
 from stream_app.settings import Settings, load, security
 from tests import needs
 from tests.kafka.users import USERS, As, Secured, password
@@ -100,8 +98,7 @@ def allow(as_user: As) -> Callable[[Acl, str], Awaitable[None]]:
 async def _prepared(settings: As, app: str) -> None:
     """Rights first, so that the operator makes the topics with their own."""
     admin = settings("admin", app)
-    component: access.Component
-    for component in ("worker", "operator", *get_args(Client)):
+    for component in access.COMPONENTS:
         for acl in access.acls(admin, component):
             await grant(admin, acl, component)
     await administration.create(settings("operator", app))

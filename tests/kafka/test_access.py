@@ -103,11 +103,7 @@ async def test_a_component_reads_and_writes_what_the_table_says(
     as_user: As, component: str
 ) -> None:
     settings = as_user(component)
-    table = (
-        access.acls(settings, component)  # type: ignore[arg-type]
-        if component in access.COMPONENTS
-        else []
-    )
+    table = access.acls(settings, component) if component in access.COMPONENTS else []
     for operation, may in (("Read", may_read), ("Write", may_write)):
         wanted = {a.name for a in table if (a.operation, a.resource) == (operation, "topic")}
         assert await allowed(settings, may) == wanted

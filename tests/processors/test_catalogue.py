@@ -104,3 +104,11 @@ def test_an_item_in_a_foreign_partition_is_a_dead_letter(table: Table) -> None:
     (letter,) = table.run(wrong)
     assert letter.topic == "dead-letters"
     assert any(b"murmur2" in (value or b"") for _, value in letter.headers)
+
+
+@pytest.mark.parametrize("name", ["x" * 129, "x" * 1_100_000, "  "])
+def test_a_removal_whose_key_no_item_has_is_a_dead_letter(table: Table, name: str) -> None:
+    # Into the table it would not fit: its changelog takes no record of megabytes.
+    (letter,) = table.run(item(0, None, name))
+    assert letter.topic == "dead-letters"
+    assert {key for _, key in table.values} <= {APPLIED}
