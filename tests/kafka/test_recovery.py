@@ -210,7 +210,7 @@ async def test_tables_are_rebuilt_from_the_inputs(kafka: KafkaCluster, tmp_path:
 async def test_offsets_go_back_to_a_time_and_change_no_table(
     kafka: KafkaCluster, tmp_path: Path
 ) -> None:
-    settings = settings_for(kafka, "offsets")
+    settings = settings_for(kafka, "offset-reset")
     await administration.create(settings)
     load = events(60, until=time.time())
     await send_all(settings, load[:60], lambda _: None)
